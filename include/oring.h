@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * oring.h - all of oring. Each header below also stands alone.
+ */
+#ifndef ORING_ORING_H
+#define ORING_ORING_H
+
+#include "oring/attr.h"
+#include "oring/version.h"
+#include "oring/abi.h"
+#include "oring/abi_reg.h"
+#include "oring/mem.h"
+#include "oring/op.h"
+#include "oring/file.h"
+#include "oring/context.h"
+#include "oring/sqe.h"
+#include "oring/cqe.h"
+#include "oring/sys.h"
+#include "oring/prep.h"
+#include "oring/ring.h"
+#include "oring/reg.h"
+#include "oring/feature.h"
+#include "oring/pool.h"
+
+#endif

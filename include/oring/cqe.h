@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * cqe.h - questions to a completion
+ *
+ * All functions here only read the completion: any thread, while it is not
+ * released yet.
+ */
+#ifndef ORING_CQE_H
+#define ORING_CQE_H
+
+#include "abi.h"
+#include "context.h"
+
+ORING_BEGIN_DECLS
+
+/** oring_cqe_context - whose completion this is. */
+ORING_INLINE oring_context oring_cqe_context(const struct oring_cqe *cqe)
+{
+	return oring_context_from_bits(cqe->user_data);
+}
+
+/** oring_cqe_has_more - this request will complete again. Since: 5.13. */
+ORING_INLINE bool oring_cqe_has_more(const struct oring_cqe *cqe)
+{
+	return (cqe->flags & ORING_CQE_F_MORE) != 0;
+}
+
+/**
+ * oring_cqe_has_buffer - a provided buffer came with it
+ *
+ * Also a failed request may bring one back: ask this, never the result.
+ * Since: 5.7.
+ */
+ORING_INLINE bool oring_cqe_has_buffer(const struct oring_cqe *cqe)
+{
+	return (cqe->flags & ORING_CQE_F_BUFFER) != 0;
+}
+
+/** oring_cqe_buffer_id - that buffer's id (bid); meaningless without one. */
+ORING_INLINE uint16_t oring_cqe_buffer_id(const struct oring_cqe *cqe)
+{
+	return (uint16_t)(cqe->flags >> ORING_CQE_BUFFER_SHIFT);
+}
+
+/** oring_cqe_buffer_has_more - the buffer is not used up: the kernel keeps it. Since: 6.12. */
+ORING_INLINE bool oring_cqe_buffer_has_more(const struct oring_cqe *cqe)
+{
+	return (cqe->flags & ORING_CQE_F_BUF_MORE) != 0;
+}
+
+/** oring_cqe_sock_nonempty - the socket holds more to receive. Since: 5.19. */
+ORING_INLINE bool oring_cqe_sock_nonempty(const struct oring_cqe *cqe)
+{
+	return (cqe->flags & ORING_CQE_F_SOCK_NONEMPTY) != 0;
+}
+
+/** oring_cqe_is_notification - a zero-copy send gives its buffer back. Since: 6.0. */
+ORING_INLINE bool oring_cqe_is_notification(const struct oring_cqe *cqe)
+{
+	return (cqe->flags & ORING_CQE_F_NOTIF) != 0;
+}
+
+/** oring_cqe_zc_copied - of a notification with usage report: the data was copied. Since: 6.2. */
+ORING_INLINE bool oring_cqe_zc_copied(const struct oring_cqe *cqe)
+{
+	return ((uint32_t)cqe->res & ORING_NOTIF_USAGE_ZC_COPIED) != 0;
+}
+
+/**
+ * oring_cqe_is_filler - not a completion: it fills the gap before the wrap
+ *
+ * On rings with mixed completion sizes only. oring_cq_peek() and the walks
+ * pass over fillers by themselves. Since: 6.18.
+ */
+ORING_INLINE bool oring_cqe_is_filler(const struct oring_cqe *cqe)
+{
+	return (cqe->flags & ORING_CQE_F_SKIP) != 0;
+}
+
+/**
+ * oring_cqe_big - the second half of a 32-byte completion
+ *
+ * Only where it has one: on a ring of 32-byte completions, or on a mixed ring
+ * if the flags have ORING_CQE_F_32.
+ */
+ORING_INLINE const uint64_t *oring_cqe_big(const struct oring_cqe *cqe)
+{
+	return (const uint64_t *)(cqe + 1);
+}
+
+ORING_END_DECLS
+
+#endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * pool.h - records behind handles, in the caller's memory
+ *
+ * A record is an entry template (64 bytes) and as much caller data behind it
+ * as the pool was made for. Its handle is a context (context.h): index and
+ * generation. A handle whose record was released, or never acquired, is
+ * recognised, in every build and at once: what a stale completion or a message
+ * from elsewhere carries is compared, never followed.
+ *
+ * Free records wait first-in first-out, so a handle's bits come round only
+ * after capacity x 2^30 uses. Generations start at a number that depends on
+ * the memory's address, so that handles of another pool are not mistaken for
+ * one's own except by a chance of 1 in 2^30.
+ *
+ * Two forms: struct oring_pool for one thread at a time; struct
+ * oring_pool_shared for several, without locks.
+ */
+#ifndef ORING_POOL_H
+#define ORING_POOL_H
+
+#include "abi.h"
+#include "context.h"
+#include "mem.h"
+#include "sqe.h"
+
+ORING_BEGIN_DECLS
+
+#define ORING_POOL_MAX (1U << ORING_CONTEXT_INDEX_BITS)
+
+/* A record's state: its generation in bits 1 to 30, and bit 0 while it is acquired. */
+#define ORING_POOL_LIVE	    1U
+#define ORING_POOL_GEN_MASK ((1U << ORING_CONTEXT_GEN_BITS) - 1)
+
+/* One thread's pool. Fields are for the functions below. */
+struct oring_pool {
+	unsigned char *records;
+	uint32_t *states;
+	uint32_t *queue; /* free indices, a ring of exactly capacity places */
+	uint32_t capacity;
+	uint32_t free_count;
+	uint32_t first;	 /* place of the oldest free index */
+	uint32_t stride; /* bytes from record to record */
+	uint64_t reserved[2];
+};
+
+/**
+ * oring_pool_size - memory that a pool needs, in bytes
+ * @capacity: records, 1 to 2^24
+ * @extra: bytes of caller data in each record, rounded up to a multiple of 64
+ *
+ * Return: the size, for memory aligned to 64 bytes; 0 for a capacity or an
+ * extra that is out of range. Any thread.
+ */
+ORING_API size_t oring_pool_size(uint32_t capacity, size_t extra);
+
+/**
+ * oring_pool_init - make a pool in @memory
+ * @memory: aligned to 64 bytes; the pool's until it is no longer used
+ * @size: its size, at least oring_pool_size(@capacity, @extra)
+ *
+ * Return: 0; -EINVAL for what oring_pool_size() refuses, for memory that is
+ * too small or not aligned.
+ */
+ORING_API int oring_pool_init(struct oring_pool *pool, void *memory, size_t size, uint32_t capacity,
+			      size_t extra);
+
+/** oring_pool_record - the record with @index, acquired or not; below the capacity. */
+ORING_INLINE struct oring_sqe *oring_pool_record(const struct oring_pool *pool, uint32_t index)
+{
+	return (struct oring_sqe *)(void *)(pool->records + (size_t)index * pool->stride);
+}
+
+/** oring_pool_extra - the caller data of a record. */
+ORING_INLINE void *oring_pool_extra(struct oring_sqe *record)
+{
+	return record + 1;
+}
+
+/**
+ * oring_pool_acquire - take the record that has been free longest
+ * @op: goes into the handle, for whoever reads completions
+ * @handle: receives the context of the record
+ * @record: receives the record, with the content it had
+ *
+ * Return: 0; -ENOBUFS if all are acquired, and then nothing has changed.
+ * Threads: owner only.
+ */
+ORING_INLINE int oring_pool_acquire(struct oring_pool *pool, uint8_t op, oring_context *handle,
+				    struct oring_sqe **record)
+{
+	uint32_t index;
+
+	if (oring_unlikely(pool->free_count == 0))
+		return -ORING_ENOBUFS;
+	index = pool->queue[pool->first];
+	pool->first = pool->first + 1 == pool->capacity ? 0 : pool->first + 1;
+	pool->free_count--;
+	pool->states[index] |= ORING_POOL_LIVE;
+	*handle = oring_context_handle(op, index, pool->states[index] >> 1);
+	*record = oring_pool_record(pool, index);
+	return 0;
+}
+
+/**
+ * oring_pool_lookup - the record of a handle
+ * @handle: any context
+ *
+ * Return: the record; NULL if the context is no handle, or none of a record
+ * that is acquired now in this pool.
+ * Threads: owner only.
+ */
+ORING_INLINE struct oring_sqe *oring_pool_lookup(const struct oring_pool *pool,
+						 oring_context handle)
+{
+	uint32_t index = oring_context_index(handle);
+
+	if (oring_unlikely(oring_context_kind_of(handle) != ORING_CONTEXT_HANDLE ||
+			   index >= pool->capacity ||
+			   pool->states[index] !=
+				   (oring_context_generation(handle) << 1 | ORING_POOL_LIVE)))
+		return NULL;
+	return oring_pool_record(pool, index);
+}
+
+/**
+ * oring_pool_release - give a record back
+ *
+ * Return: 0; -EINVAL if the context is no handle or its index is beyond the
+ * pool; -ESTALE if it is not the handle of a record acquired now: released
+ * already, or of another pool. On error nothing has changed.
+ * Threads: owner only.
+ */
+ORING_INLINE int oring_pool_release(struct oring_pool *pool, oring_context handle)
+{
+	uint32_t index = oring_context_index(handle);
+	uint32_t place;
+
+	if (oring_unlikely(oring_pool_lookup(pool, handle) == NULL))
+		return oring_context_kind_of(handle) == ORING_CONTEXT_HANDLE &&
+				       index < pool->capacity
+			       ? -ORING_ESTALE
+			       : -ORING_EINVAL;
+	pool->states[index] = ((oring_context_generation(handle) + 1) & ORING_POOL_GEN_MASK) << 1;
+	place = pool->first + pool->free_count;
+	pool->queue[place >= pool->capacity ? place - pool->capacity : place] = index;
+	pool->free_count++;
+	return 0;
+}
+
+/** oring_pool_available - records that can be acquired now. Owner only. */
+ORING_INLINE uint32_t oring_pool_available(const struct oring_pool *pool)
+{
+	return pool->free_count;
+}
+
+/*
+ * Several threads' pool: the same records and handles; the free indices wait
+ * in a bounded queue whose places carry a turn number.
+ */
+struct oring_pool_shared {
+	struct oring_pool pool; /* its queue, free_count and first are not used */
+	uint32_t *turns;	/* for each place of the queue */
+	uint32_t mask;		/* places - 1; a power of two, at least the capacity */
+	unsigned char pad1[64];
+	uint32_t take; /* next place to take from */
+	unsigned char pad2[64];
+	uint32_t give; /* next place to give to */
+	unsigned char pad3[64];
+	uint64_t reserved[2];
+};
+
+/** oring_pool_shared_size - as oring_pool_size(). */
+ORING_API size_t oring_pool_shared_size(uint32_t capacity, size_t extra);
+
+/** oring_pool_shared_init - as oring_pool_init(); by one thread, before the others come. */
+ORING_API int oring_pool_shared_init(struct oring_pool_shared *pool, void *memory, size_t size,
+				     uint32_t capacity, size_t extra);
+
+/**
+ * oring_pool_shared_acquire - as oring_pool_acquire()
+ *
+ * -ENOBUFS also in the moment in which the record that is next was released by
+ * a thread that has not finished doing so. Any thread.
+ */
+ORING_API int oring_pool_shared_acquire(struct oring_pool_shared *pool, uint8_t op,
+					oring_context *handle, struct oring_sqe **record);
+
+/**
+ * oring_pool_shared_lookup - as oring_pool_lookup()
+ *
+ * Who holds a handle is the caller's order: another thread that releases it
+ * meanwhile takes the record away. Any thread.
+ */
+ORING_API struct oring_sqe *oring_pool_shared_lookup(const struct oring_pool_shared *pool,
+						     oring_context handle);
+
+/**
+ * oring_pool_shared_release - as oring_pool_release()
+ *
+ * Of two threads that release the same handle one gets -ESTALE. Any thread.
+ */
+ORING_API int oring_pool_shared_release(struct oring_pool_shared *pool, oring_context handle);
+
+ORING_END_DECLS
+
+#endif

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * sqe.h - what may be said of any entry, whatever its operation
+ *
+ * An entry is cleared once (oring_sq_reserve does it) and prepared once
+ * (prep.h). The setters here may come before or after the prep call, in any
+ * order: prep assigns only the operands of its operation, and flags are only
+ * ever added. Only oring_sqe_set_direct(), which records what the entry says,
+ * comes last.
+ *
+ * All functions here only write the entry: any thread that owns it.
+ */
+#ifndef ORING_SQE_H
+#define ORING_SQE_H
+
+#include "abi.h"
+#include "context.h"
+#include "file.h"
+#include "op.h"
+
+ORING_BEGIN_DECLS
+
+/**
+ * oring_sqe_clear - make an entry blank
+ * @sqe: an entry in the caller's own memory; reserved ones are blank already
+ *
+ * Field by field, so that what prep assigns next costs no second store.
+ */
+ORING_INLINE void oring_sqe_clear(struct oring_sqe *sqe)
+{
+	sqe->opcode = 0;
+	sqe->flags = 0;
+	sqe->ioprio = 0;
+	sqe->fd = 0;
+	sqe->off = 0;
+	sqe->addr = 0;
+	sqe->len = 0;
+	sqe->op_flags = 0;
+	sqe->user_data = 0;
+	sqe->buf_index = 0;
+	sqe->personality = 0;
+	sqe->file_index = 0;
+	sqe->addr3 = 0;
+	sqe->pad2 = 0;
+}
+
+/** oring_sqe128_clear - the same for all 128 bytes of a large entry. */
+ORING_INLINE void oring_sqe128_clear(struct oring_sqe128 *sqe)
+{
+	int i;
+
+	oring_sqe_clear(&sqe->sqe);
+	for (i = 0; i < 8; i++)
+		sqe->more[i] = 0;
+}
+
+/** oring_sqe128_cmd - the 80 bytes of command data in a large entry. */
+ORING_INLINE void *oring_sqe128_cmd(struct oring_sqe128 *sqe)
+{
+	return &sqe->sqe.addr3;
+}
+
+/** oring_sqe_copy - copy all 64 bytes of @from to @to. */
+ORING_INLINE void oring_sqe_copy(struct oring_sqe *to, const struct oring_sqe *from)
+{
+	to->opcode = from->opcode;
+	to->flags = from->flags;
+	to->ioprio = from->ioprio;
+	to->fd = from->fd;
+	to->off = from->off;
+	to->addr = from->addr;
+	to->len = from->len;
+	to->op_flags = from->op_flags;
+	to->user_data = from->user_data;
+	to->buf_index = from->buf_index;
+	to->personality = from->personality;
+	to->file_index = from->file_index;
+	to->addr3 = from->addr3;
+	to->pad2 = from->pad2;
+}
+
+/**
+ * oring_sqe_link - the next entry starts when this one succeeded
+ *
+ * A short read or a short receive counts as a failure. A chain ends with the
+ * submit call that it was begun in: reserve its entries together. Since: 5.3.
+ */
+ORING_INLINE void oring_sqe_link(struct oring_sqe *sqe)
+{
+	sqe->flags |= ORING_SQE_IO_LINK;
+}
+
+/** oring_sqe_hardlink - the next entry starts when this one ended, however. Since: 5.5. */
+ORING_INLINE void oring_sqe_hardlink(struct oring_sqe *sqe)
+{
+	sqe->flags |= ORING_SQE_IO_HARDLINK;
+}
+
+/**
+ * oring_sqe_drain - start when all entries before this one have completed
+ *
+ * Refused with -EOPNOTSUPP, for good, on a ring where a skip-success entry was
+ * ever submitted. Since: 5.2.
+ */
+ORING_INLINE void oring_sqe_drain(struct oring_sqe *sqe)
+{
+	sqe->flags |= ORING_SQE_IO_DRAIN;
+}
+
+/** oring_sqe_async - hand it to a worker thread without trying it inline. Since: 5.6. */
+ORING_INLINE void oring_sqe_async(struct oring_sqe *sqe)
+{
+	sqe->flags |= ORING_SQE_ASYNC;
+}
+
+/**
+ * oring_sqe_skip_success - no completion if the operation succeeds
+ *
+ * The kernel then refuses drain on this ring for good. Since: 5.17.
+ */
+ORING_INLINE void oring_sqe_skip_success(struct oring_sqe *sqe)
+{
+	sqe->flags |= ORING_SQE_CQE_SKIP_SUCCESS;
+}
+
+/**
+ * oring_sqe_buffer_select - let the kernel choose a provided buffer
+ * @group: buffer group id (bgid)
+ *
+ * The completion names the buffer. Since: 5.7.
+ */
+ORING_INLINE void oring_sqe_buffer_select(struct oring_sqe *sqe, uint16_t group)
+{
+	sqe->flags |= ORING_SQE_BUFFER_SELECT;
+	sqe->buf_index = group;
+}
+
+/** oring_sqe_set_personality - act with registered credentials @id. Since: 5.6. */
+ORING_INLINE void oring_sqe_set_personality(struct oring_sqe *sqe, uint16_t id)
+{
+	sqe->personality = id;
+}
+
+/**
+ * oring_sqe_set_ioprio - I/O priority of a read or a write
+ * @priority: class << 13 | level, as ioprio_set(2) has it
+ *
+ * Send, receive and accept keep flags in this field; they have no priority.
+ */
+ORING_INLINE void oring_sqe_set_ioprio(struct oring_sqe *sqe, uint16_t priority)
+{
+	sqe->ioprio = priority;
+}
+
+/** oring_sqe_add_op_flags - add flags of the operation: RWF_* of a read or a write, ... */
+ORING_INLINE void oring_sqe_add_op_flags(struct oring_sqe *sqe, uint32_t flags)
+{
+	sqe->op_flags |= flags;
+}
+
+/** oring_sqe_poll_first - send or receive: wait for readiness before the first try. Since: 5.19. */
+ORING_INLINE void oring_sqe_poll_first(struct oring_sqe *sqe)
+{
+	sqe->ioprio |= ORING_RECVSEND_POLL_FIRST;
+}
+
+/** oring_sqe_set_user_data - identity, as any 64 bits. */
+ORING_INLINE void oring_sqe_set_user_data(struct oring_sqe *sqe, uint64_t user_data)
+{
+	sqe->user_data = user_data;
+}
+
+/** oring_sqe_set_context - identity. */
+ORING_INLINE void oring_sqe_set_context(struct oring_sqe *sqe, oring_context context)
+{
+	sqe->user_data = context.bits;
+}
+
+/**
+ * oring_sqe_file - the file that a prepared entry is about
+ *
+ * Close and cancel keep a slot elsewhere than other operations: this knows.
+ * Operations without a file give descriptor -1; those that take a directory,
+ * a domain or a count there give that number as a descriptor.
+ */
+ORING_INLINE oring_file oring_sqe_file(const struct oring_sqe *sqe)
+{
+	if (sqe->opcode == ORING_OP_CLOSE && sqe->file_index != 0)
+		return oring_file_slot(sqe->file_index - 1);
+	if (sqe->flags & ORING_SQE_FIXED_FILE)
+		return oring_file_slot((uint32_t)sqe->fd);
+	if (sqe->opcode == ORING_OP_ASYNC_CANCEL && (sqe->op_flags & ORING_ASYNC_CANCEL_FD_FIXED))
+		return oring_file_slot((uint32_t)sqe->fd);
+	return oring_file_fd(sqe->fd);
+}
+
+/**
+ * oring_sqe_set_direct - identity that says what the entry says now
+ *
+ * The last call on an entry: operation, flags, buffer group (as the tag) and
+ * file become a direct context.
+ *
+ * Return: 0, or -ERANGE for a file outside 30 bits; then user_data is as before.
+ */
+ORING_INLINE int oring_sqe_set_direct(struct oring_sqe *sqe)
+{
+	oring_context context;
+	int ret = oring_context_direct(sqe->opcode, sqe->flags, sqe->buf_index, oring_sqe_file(sqe),
+				       &context);
+
+	if (oring_unlikely(ret < 0))
+		return ret;
+	sqe->user_data = context.bits;
+	return 0;
+}
+
+/* Why an entry was refused by its prep function; read by oring_sqe_check(). */
+enum oring_refusal {
+	ORING_REFUSED_LENGTH = 1, /* a length above what the field holds */
+	ORING_REFUSED_SLOT = 2	  /* a slot that the field cannot hold */
+};
+
+/**
+ * oring_sqe_refuse - make an entry that the kernel completes with -EINVAL
+ * @refusal: enum oring_refusal
+ *
+ * Opcode 255 belongs to no operation. Flags and identity stay, so the error
+ * comes back to whom it concerns, and ends the chain that the entry was in.
+ */
+ORING_INLINE void oring_sqe_refuse(struct oring_sqe *sqe, unsigned int refusal)
+{
+	sqe->off = (uint64_t)refusal << 8 | sqe->opcode;
+	sqe->opcode = ORING_OP_REFUSED;
+}
+
+/**
+ * oring_sqe_check - is this entry one that was prepared as it should be?
+ * @sqe: a prepared entry
+ *
+ * Looks for mistakes that the kernel answers with a bare -EINVAL, or not at
+ * all. Needs no kernel and does not ask it: what this kernel supports is
+ * feature.h's business.
+ *
+ * Return: 0; -EOVERFLOW: prep refused a length that does not fit;
+ * -EBADSLT: prep refused a slot number; -EOPNOTSUPP: an opcode that this
+ * library does not know; -EINVAL: a field is set that the operation has no use
+ * for (a setter of another operation, an entry that was prepared twice).
+ */
+ORING_API int oring_sqe_check(const struct oring_sqe *sqe);
+
+ORING_END_DECLS
+
+#endif

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: MIT */
+/* What of a ring enters the kernel, and what is too long to be inline. */
+#include "oring/ring.h"
+#include "sys_inline.h"
+
+/* Rings that need verbs other than those of ring.h. */
+#define REFUSED_FLAGS                                                                   \
+	(ORING_SETUP_NO_MMAP | ORING_SETUP_REGISTERED_FD_ONLY | ORING_SETUP_SQE_MIXED | \
+	 ORING_SETUP_SQ_REWIND)
+
+ORING_STATIC_ASSERT(offsetof(struct oring, cqes) - offsetof(struct oring, sq_dropped) >= 64 &&
+			    offsetof(struct oring, enter_fd) - offsetof(struct oring, cq_entries) >=
+				    64,
+		    "the two sides share no cache line, wherever the struct lies");
+
+size_t oring_sizeof(void)
+{
+	return sizeof(struct oring);
+}
+
+/* ---- setup ---- */
+
+static void clear_ring(struct oring *ring)
+{
+	unsigned char *byte = (unsigned char *)ring;
+	size_t i;
+
+	for (i = 0; i < sizeof(*ring); i++)
+		byte[i] = 0;
+	ring->fd = -1;
+	ring->enter_fd = -1;
+}
+
+static void clear_params(struct oring_params *params)
+{
+	unsigned char *byte = (unsigned char *)params;
+	size_t i;
+
+	for (i = 0; i < sizeof(*params); i++)
+		byte[i] = 0;
+}
+
+/* Flags that mean nothing, or -EINVAL, without another one. */
+static uint32_t without_orphans(uint32_t flags, uint32_t optional)
+{
+	uint32_t orphans = 0;
+
+	if (!(flags & ORING_SETUP_SINGLE_ISSUER))
+		orphans |= ORING_SETUP_DEFER_TASKRUN;
+	if (!(flags & ORING_SETUP_COOP_TASKRUN) && !(flags & ~orphans & ORING_SETUP_DEFER_TASKRUN))
+		orphans |= ORING_SETUP_TASKRUN_FLAG;
+	if (!(flags & ORING_SETUP_SQPOLL))
+		orphans |= ORING_SETUP_SQ_AFF;
+	if (!(flags & ORING_SETUP_IOPOLL))
+		orphans |= ORING_SETUP_HYBRID_IOPOLL;
+	return flags & ~(orphans & optional);
+}
+
+/* What to try after this failed: fewer flags, or the same if nothing is left to drop. */
+static uint32_t fewer_flags(uint32_t flags, uint32_t optional, int error)
+{
+	uint32_t left = flags & optional;
+
+	if (error == -ORING_EPERM)
+		return without_orphans(flags & ~(left & ORING_SETUP_SQPOLL), optional);
+	if (error != -ORING_EINVAL || left == 0)
+		return flags;
+	return without_orphans(flags & ~(1U << (31 - __builtin_clz(left))), optional);
+}
+
+/* Setup until a set of flags is taken. Returns the descriptor. */
+static int negotiate(uint32_t entries, struct oring_params *params, uint32_t optional)
+{
+	uint32_t flags = params->flags | optional;
+
+	optional &= ~params->flags;
+	for (;;) {
+		uint32_t fewer;
+		int ret;
+
+		params->flags = flags;
+		ret = sys_setup(entries, params);
+		if (ret >= 0)
+			return ret;
+		fewer = fewer_flags(flags, optional, ret);
+		if (fewer == flags)
+			return ret;
+		flags = fewer;
+	}
+}
+
+static int map_rings(struct oring *ring, const struct oring_params *params)
+{
+	size_t sq_bytes = (size_t)params->sq_off.array + params->sq_entries * sizeof(uint32_t);
+	size_t cq_bytes =
+		(size_t)params->cq_off.cqes + (size_t)params->cq_entries * ring->cq_stride;
+	const int protection = SYS_PROT_READ | SYS_PROT_WRITE;
+	const int flags = SYS_MAP_SHARED | SYS_MAP_POPULATE;
+	int ret;
+
+	/* The kernel leaves sq_off.array alone on rings without an array. */
+	if (params->flags & ORING_SETUP_NO_SQARRAY)
+		sq_bytes = 0;
+	ring->ring_bytes = sq_bytes > cq_bytes ? sq_bytes : cq_bytes;
+	ret = sys_mmap(NULL, ring->ring_bytes, protection, flags, ring->fd, ORING_OFF_SQ_RING,
+		       &ring->ring_memory);
+	if (ret < 0)
+		return ret;
+	ring->sqe_bytes = (size_t)params->sq_entries * ring->sq_stride;
+	return sys_mmap(NULL, ring->sqe_bytes, protection, flags, ring->fd, ORING_OFF_SQES,
+			&ring->sqe_memory);
+}
+
+static uint32_t *word_at(const struct oring *ring, uint32_t offset)
+{
+	return (uint32_t *)(void *)((unsigned char *)ring->ring_memory + offset);
+}
+
+/*
+ * Masks, sizes and offsets are taken here, once: ring memory is shared and is
+ * never trusted for bounds afterwards.
+ */
+static void fill_ring(struct oring *ring, const struct oring_params *params)
+{
+	const struct oring_sqring_offsets *sq = &params->sq_off;
+	const struct oring_cqring_offsets *cq = &params->cq_off;
+
+	ring->sqes = (unsigned char *)ring->sqe_memory;
+	ring->sq_entries = params->sq_entries;
+	ring->sq_mask = params->sq_entries - 1;
+	ring->sq_head = word_at(ring, sq->head);
+	ring->sq_tail = word_at(ring, sq->tail);
+	ring->sq_flags = word_at(ring, sq->flags);
+	ring->sq_dropped = word_at(ring, sq->dropped);
+	ring->sq_reserved = oring_load_relaxed(ring->sq_tail);
+	ring->sq_committed = ring->sq_reserved;
+	oring_sq_refresh(ring);
+
+	ring->cqes = (unsigned char *)ring->ring_memory + cq->cqes;
+	ring->cq_entries = params->cq_entries;
+	ring->cq_mask = params->cq_entries - 1;
+	ring->cq_mixed = (params->flags & ORING_SETUP_CQE_MIXED) != 0;
+	ring->cq_head = word_at(ring, cq->head);
+	ring->cq_tail = word_at(ring, cq->tail);
+	ring->cq_flags = word_at(ring, cq->flags);
+	ring->cq_overflow = word_at(ring, cq->overflow);
+	ring->cq_released = oring_load_relaxed(ring->cq_head);
+}
+
+/* The array between the queue and the entries says, for good: slot i is entry i. */
+static void fill_array(struct oring *ring, const struct oring_params *params)
+{
+	uint32_t *array = word_at(ring, params->sq_off.array);
+	uint32_t i;
+
+	for (i = 0; i < params->sq_entries; i++)
+		array[i] = i;
+}
+
+/**
+ * oring_init_sized - what oring_init() and oring_init_flags() call
+ * @size, @layout: the caller's sizeof(struct oring) and ORING_LAYOUT
+ */
+int oring_init_sized(struct oring *ring, uint32_t entries, struct oring_params *params,
+		     uint32_t optional, size_t size, uint32_t layout)
+{
+	struct oring_params none;
+	int ret;
+
+	if (size != sizeof(*ring) || layout != ORING_LAYOUT)
+		return -ORING_EINVAL;
+	clear_ring(ring);
+	if (params == NULL) {
+		clear_params(&none);
+		params = &none;
+	}
+	if (params->flags & REFUSED_FLAGS)
+		return -ORING_EINVAL;
+	ret = negotiate(entries, params, optional & ~REFUSED_FLAGS);
+	if (ret < 0)
+		return ret;
+
+	ring->fd = ret;
+	ring->enter_fd = ret;
+	ring->layout = ORING_LAYOUT;
+	ring->setup_flags = params->flags;
+	ring->features = params->features;
+	ring->sq_stride = params->flags & ORING_SETUP_SQE128 ? sizeof(struct oring_sqe128)
+							     : sizeof(struct oring_sqe);
+	ring->cq_stride = params->flags & ORING_SETUP_CQE32 ? sizeof(struct oring_cqe32)
+							    : sizeof(struct oring_cqe);
+	ret = params->features & ORING_FEAT_SINGLE_MMAP ? map_rings(ring, params)
+							: -ORING_EOPNOTSUPP;
+	if (ret < 0) {
+		oring_exit(ring);
+		return ret;
+	}
+	fill_ring(ring, params);
+	if (!(params->flags & ORING_SETUP_NO_SQARRAY))
+		fill_array(ring, params);
+	return 0;
+}
+
+int oring_exit(struct oring *ring)
+{
+	int first = 0;
+	int ret;
+
+	if (ring->sqe_memory != NULL) {
+		ret = sys_munmap(ring->sqe_memory, ring->sqe_bytes);
+		first = first ? first : ret;
+	}
+	if (ring->ring_memory != NULL) {
+		ret = sys_munmap(ring->ring_memory, ring->ring_bytes);
+		first = first ? first : ret;
+	}
+	if (ring->fd >= 0) {
+		ret = sys_close(ring->fd);
+		first = first ? first : ret;
+	}
+	clear_ring(ring);
+	return first;
+}
+
+/* ---- submission ---- */
+
+int oring_sq_reserve_n(struct oring *ring, uint32_t n, uint32_t *first)
+{
+	uint32_t index = ring->sq_reserved;
+	uint32_t i;
+
+	if (n == 0 || n > ring->sq_entries)
+		return -ORING_EINVAL;
+	if (ring->sq_limit - index < n) {
+		oring_sq_refresh(ring);
+		if (ring->sq_limit - index < n)
+			return -ORING_EAGAIN;
+	}
+	for (i = 0; i < n; i++)
+		oring_sqe_clear(oring_sq_at(ring, index + i));
+	ring->sq_reserved = index + n;
+	*first = index;
+	return 0;
+}
+
+int oring_sq_push_n(struct oring *ring, const struct oring_sqe *entries, uint32_t n)
+{
+	uint32_t first = 0;
+	uint32_t i;
+	int ret = oring_sq_reserve_n(ring, n, &first);
+
+	if (ret < 0)
+		return ret;
+	for (i = 0; i < n; i++)
+		oring_sqe_copy(oring_sq_at(ring, first + i), &entries[i]);
+	return 0;
+}
+
+/* ---- entering the kernel ---- */
+
+int oring_enter(struct oring *ring, uint32_t to_submit, uint32_t min_complete, uint32_t flags,
+		const void *arg, size_t arg_size)
+{
+	return sys_enter(ring->enter_fd, to_submit, min_complete, flags | ring->enter_flags, arg,
+			 arg_size);
+}
+
+/* SQPOLL: commit, and give the enter flag that wakes the kernel's thread if it sleeps. */
+static uint32_t commit_polled(struct oring *ring, uint32_t *committed)
+{
+	*committed = oring_sq_commit(ring);
+	return oring_sq_needs_wakeup(ring) ? ORING_ENTER_SQ_WAKEUP : 0;
+}
+
+static int submit_polled(struct oring *ring, uint32_t want, uint32_t flags, const void *arg,
+			 size_t arg_size)
+{
+	uint32_t committed;
+	int ret;
+
+	flags |= commit_polled(ring, &committed);
+	/* Nobody sleeps and nothing is to be waited for: no need to enter. */
+	if (flags == 0 || (flags == ORING_ENTER_SQ_WAKEUP && oring_sq_pending(ring) == 0))
+		return (int)committed;
+	/* Entries to submit are the thread's business; the count here is only echoed. */
+	ret = oring_enter(ring, committed, want, flags, arg, arg_size);
+	return ret < 0 ? ret : (int)committed;
+}
+
+/* Commit everything and enter once. */
+static inline int submit(struct oring *ring, uint32_t want, uint32_t flags, const void *arg,
+			 size_t arg_size)
+{
+	if (oring_unlikely(ring->setup_flags & ORING_SETUP_SQPOLL))
+		return submit_polled(ring, want, flags, arg, arg_size);
+	oring_sq_commit(ring);
+	return oring_enter(ring, oring_sq_pending(ring), want, flags, arg, arg_size);
+}
+
+int oring_submit(struct oring *ring)
+{
+	if (!(ring->setup_flags & ORING_SETUP_SQPOLL) && oring_sq_pending(ring) == 0)
+		return 0;
+	return submit(ring, 0, 0, NULL, 0);
+}
+
+int oring_submit_and_wait(struct oring *ring, uint32_t want)
+{
+	return submit(ring, want, ORING_ENTER_GETEVENTS, NULL, 0);
+}
+
+int oring_get_events(struct oring *ring)
+{
+	int ret = oring_enter(ring, 0, 0, ORING_ENTER_GETEVENTS, NULL, 0);
+
+	return ret < 0 ? ret : (int)oring_cq_ready(ring);
+}
+
+/* The enter flags and the argument that a wait needs. */
+struct wait_call {
+	struct oring_getevents_arg extended;
+	uint32_t flags;
+	const void *arg;
+	size_t arg_size;
+	bool poll; /* do not sleep: only get events */
+};
+
+static int prepare_wait(const struct oring *ring, const struct oring_wait_arg *arg,
+			struct wait_call *call)
+{
+	const struct oring_timespec *ts = NULL;
+
+	call->flags = ORING_ENTER_GETEVENTS;
+	call->arg = NULL;
+	call->arg_size = 0;
+	call->poll = false;
+	if (arg == NULL)
+		return 0;
+	if (arg->flags & ~(ORING_WAIT_TIMEOUT | ORING_WAIT_ABS))
+		return -ORING_EINVAL;
+	if (arg->flags != 0) {
+		ts = &arg->timeout;
+		/* The kernel takes any nonsense here for a time that has passed. */
+		if (ts->tv_sec < 0 || ts->tv_nsec < 0 || ts->tv_nsec >= 1000000000)
+			return -ORING_EINVAL;
+	}
+	if (ts == NULL && arg->min_wait_usec == 0) {
+		call->arg = arg->sigmask;
+		call->arg_size = arg->sigmask != NULL ? ORING_SIGSET_SIZE : 0;
+		return 0;
+	}
+	if (arg->flags == ORING_WAIT_TIMEOUT && arg->sigmask == NULL && ts->tv_sec == 0 &&
+	    ts->tv_nsec == 0) {
+		call->poll = true;
+		return 0;
+	}
+	if (!(ring->features & ORING_FEAT_EXT_ARG) ||
+	    (arg->min_wait_usec != 0 && !(ring->features & ORING_FEAT_MIN_TIMEOUT)))
+		return -ORING_EOPNOTSUPP;
+	call->flags |= ORING_ENTER_EXT_ARG;
+	if (arg->flags & ORING_WAIT_ABS)
+		call->flags |= ORING_ENTER_ABS_TIMER;
+	call->extended.sigmask = (uint64_t)(uintptr_t)arg->sigmask;
+	call->extended.sigmask_sz = arg->sigmask != NULL ? ORING_SIGSET_SIZE : 0;
+	call->extended.min_wait_usec = arg->min_wait_usec;
+	call->extended.ts = (uint64_t)(uintptr_t)ts;
+	call->arg = &call->extended;
+	call->arg_size = sizeof(call->extended);
+	return 0;
+}
+
+int oring_submit_and_wait_timeout(struct oring *ring, uint32_t want,
+				  const struct oring_wait_arg *arg, struct oring_outcome *outcome)
+{
+	struct wait_call call;
+	int ret = prepare_wait(ring, arg, &call);
+
+	if (ret == 0)
+		ret = submit(ring, call.poll ? 0 : want, call.flags, call.arg, call.arg_size);
+	if (ret == 0 && call.poll && want > 0 && oring_cq_ready(ring) == 0)
+		ret = -ORING_ETIME;
+	if (outcome != NULL) {
+		outcome->submitted = ret > 0 ? (uint32_t)ret : 0;
+		outcome->ready = oring_cq_ready(ring);
+		outcome->error = ret < 0 ? ret : 0;
+	}
+	return ret;
+}
+
+int oring_wait(struct oring *ring, uint32_t want, const struct oring_wait_arg *arg)
+{
+	struct wait_call call;
+	uint32_t ready = oring_cq_ready(ring);
+	int ret;
+
+	if (want > 0 && ready >= want)
+		return (int)ready;
+	ret = prepare_wait(ring, arg, &call);
+	if (ret < 0)
+		return ret;
+	ret = oring_enter(ring, 0, call.poll ? 0 : want, call.flags, call.arg, call.arg_size);
+	if (ret < 0)
+		return ret;
+	ready = oring_cq_ready(ring);
+	return ready == 0 && call.poll && want > 0 ? -ORING_ETIME : (int)ready;
+}
+
+/* ---- completions ---- */
+
+uint32_t oring_cq_copy(struct oring *ring, struct oring_cqe *out, uint32_t max)
+{
+	const struct oring_cqe *cqe;
+	uint32_t cursor = ring->cq_released;
+	uint32_t end = oring_cq_end(ring);
+	uint32_t n;
+
+	for (n = 0; n < max && (cqe = oring_cq_next(ring, &cursor, end)) != NULL; n++) {
+		out[n].user_data = cqe->user_data;
+		out[n].res = cqe->res;
+		out[n].flags = cqe->flags;
+	}
+	oring_cq_release_to(ring, cursor);
+	return n;
+}
+
+uint32_t oring_cq_copy32(struct oring *ring, struct oring_cqe32 *out, uint32_t max)
+{
+	const struct oring_cqe *cqe;
+	uint32_t cursor = ring->cq_released;
+	uint32_t end = oring_cq_end(ring);
+	uint32_t n;
+
+	for (n = 0; n < max && (cqe = oring_cq_next(ring, &cursor, end)) != NULL; n++) {
+		bool big = ring->cq_stride == sizeof(out[n]) || (cqe->flags & ORING_CQE_F_32);
+
+		out[n].cqe.user_data = cqe->user_data;
+		out[n].cqe.res = cqe->res;
+		out[n].cqe.flags = cqe->flags;
+		out[n].big_cqe[0] = big ? oring_cqe_big(cqe)[0] : 0;
+		out[n].big_cqe[1] = big ? oring_cqe_big(cqe)[1] : 0;
+	}
+	oring_cq_release_to(ring, cursor);
+	return n;
+}

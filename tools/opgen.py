@@ -1,0 +1,474 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Write the generated files from tools/ops.tbl.
+
+    tools/opgen.py           write them
+    tools/opgen.py --check   write nothing; exit 1 if one differs
+
+The output is committed C that people read, grep and step through. The build
+never runs this program.
+"""
+import json
+import os
+import re
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+# The fields of struct oring_sqe that a row may name, with their C types.
+FIELDS = {
+    "ioprio": "uint16_t", "fd": "int32_t", "off": "uint64_t", "addr": "uint64_t",
+    "len": "uint32_t", "op_flags": "uint32_t", "buf_index": "uint16_t",
+    "file_index": "uint32_t", "addr3": "uint64_t", "pad2": "uint64_t",
+}
+# How a 32-bit size that does not fit, or a slot that would wrap, is refused.
+REFUSALS = {"size": ("!oring_len_fits(%s)", "ORING_REFUSED_LENGTH"),
+            "slot": ("!oring_slot_fits(%s)", "ORING_REFUSED_SLOT"),
+            "close_file": ("!oring_file_closes(%s)", "ORING_REFUSED_SLOT")}
+# What each file expression writes besides fd.
+FILE_KINDS = ("file", "close_file", "cancel_file", "splice_file")
+
+
+class TableError(Exception):
+    pass
+
+
+class Row:
+    """One prep function."""
+
+    def __init__(self, name, op, since, args):
+        self.name, self.op, self.since, self.args = name, op, since, args
+        self.assigns, self.ors, self.caller, self.doc = [], [], [], []
+
+    def operands(self):
+        fields = [field for field, _ in self.assigns]
+        for _, expr in self.assigns:
+            if call(expr)[0] == "close_file":
+                fields.append("file_index")
+        return fields
+
+    def flag_fields(self):
+        fields = [field for field, _ in self.ors]
+        for _, expr in self.assigns:
+            if call(expr)[0] in ("cancel_file", "splice_file"):
+                fields.append("op_flags")
+        return sorted(set(fields))
+
+    def understood(self):
+        return set(self.operands()) | set(self.flag_fields()) | set(self.caller)
+
+    def addresses(self, direction):
+        return [field for field, expr in self.assigns if call(expr)[0] == direction]
+
+    def uses(self, function):
+        return any(call(expr)[0] == function for _, expr in self.assigns)
+
+
+def call(expr):
+    """('file', 'x') of 'file(x)'; (None, expr) of any other expression."""
+    match = re.fullmatch(r"([a-z_]+)\(([a-z_0-9]+)\)", expr)
+    known = FILE_KINDS + ("size", "slot", "in", "out", "context")
+    return match.groups() if match and match.group(1) in known else (None, expr)
+
+
+def read_table(path):
+    ops, rows = [], []
+    with open(path, encoding="utf-8") as table:
+        for number, line in enumerate(table, 1):
+            try:
+                read_line(line.rstrip("\n"), ops, rows)
+            except TableError as error:
+                raise TableError("%s:%d: %s" % (os.path.basename(path), number, error))
+    check_table(ops, rows)
+    return ops, rows
+
+
+def read_line(line, ops, rows):
+    if not line.strip() or line.startswith("#"):
+        return
+    match = re.fullmatch(r"op +(\d+) (\w+) +(\d+\.\d+)", line)
+    if match:
+        ops.append((int(match.group(1)), match.group(2), match.group(3)))
+        return
+    match = re.fullmatch(r"\[(\w+)\] (\w+) (\d+\.\d+) \((.*)\)", line)
+    if match:
+        args = [split_arg(arg) for arg in match.group(4).split(", ") if arg]
+        rows.append(Row(match.group(1), match.group(2), match.group(3), args))
+        return
+    if not line.startswith("  ") or not rows:
+        raise TableError("cannot read this line: " + line)
+    read_stanza_line(line.strip(), rows[-1])
+
+
+def read_stanza_line(text, row):
+    if re.match(r"[a-z_0-9]+\|?=\S", text) and not row.doc:
+        for item in text.split():
+            match = re.fullmatch(r"([a-z_0-9]+)(\|?=)(\S+)", item)
+            if not match:
+                raise TableError("not field=expression: " + item)
+            field, sign, expr = match.groups()
+            if field == "caller":
+                row.caller += expr.split(",")
+            elif field not in FIELDS:
+                raise TableError("no such field: " + field)
+            elif sign == "=":
+                row.assigns.append((field, expr))
+            else:
+                row.ors.append((field, expr))
+    else:
+        row.doc.append(text)
+
+
+def split_arg(arg):
+    match = re.fullmatch(r"(.*[ *])(\w+)", arg)
+    if not match:
+        raise TableError("cannot read argument: " + arg)
+    return match.group(1).strip(), match.group(2)
+
+
+def check_table(ops, rows):
+    if [number for number, _, _ in ops] != list(range(len(ops))):
+        raise TableError("operations are not numbered 0, 1, 2, ...")
+    if len(ops) > 255:
+        raise TableError("an opcode above 254: 255 is for refused entries")
+    known = {name for _, name, _ in ops}
+    names = [row.name for row in rows]
+    for row in rows:
+        if row.op not in known:
+            raise TableError("row %s: no operation %s" % (row.name, row.op))
+        if names.count(row.name) > 1:
+            raise TableError("row %s stands twice" % row.name)
+        if "fd" not in row.operands():
+            raise TableError("row %s does not say what fd is" % row.name)
+        if len(row.operands()) != len(set(row.operands())):
+            raise TableError("row %s assigns a field twice" % row.name)
+        if not row.doc or not any(line.startswith("Result:") for line in row.doc):
+            raise TableError("row %s does not say what its result is" % row.name)
+        for field in row.caller:
+            if field not in FIELDS:
+                raise TableError("row %s: no such field: %s" % (row.name, field))
+
+
+# ---- C ----
+
+NOTICE = "Generated by tools/opgen.py from tools/ops.tbl: change those."
+
+
+def c_head(what):
+    return ["/* SPDX-License-Identifier: MIT */", "/* %s */" % NOTICE,
+            "/* clang-format off */"] + ["/**"] + [" * " + line for line in what] + [" */"]
+
+
+def op_h(ops, rows):
+    lines = c_head(["op.h - the operations and the kernel release that each came with"])
+    lines += ["#ifndef ORING_OP_H", "#define ORING_OP_H", "", '#include "attr.h"', "",
+              "ORING_BEGIN_DECLS", "", "enum oring_op {"]
+    for number, name, since in ops:
+        lines.append("\tORING_OP_%s = %d, /* %s */" % (name, number, since))
+    lines += ["\t/* Not an operation: how many this library knows. */",
+              "\tORING_OP_LAST = %d," % len(ops),
+              "\t/* Not an operation: an entry that prep refused. See oring_sqe_refuse(). */",
+              "\tORING_OP_REFUSED = 255", "};", "",
+              "/** oring_op_name - the name of @op as the kernel spells it, or \"UNKNOWN\". */",
+              "ORING_API const char *oring_op_name(unsigned int op);", "",
+              "/** oring_op_since - first kernel release, major << 8 | minor; 0 if unknown. */",
+              "ORING_API unsigned int oring_op_since(unsigned int op);", "",
+              "ORING_END_DECLS", "", "#endif"]
+    return lines
+
+
+def wrap(words, first, rest, width=96):
+    """Fold words into lines that begin with first, then rest; a tab counts as 8."""
+    lines, line = [], first
+    for word in words:
+        joined = line + ("" if line in (first, rest) else " ") + word
+        if len(joined.expandtabs()) > width and line not in (first, rest):
+            lines.append(line)
+            line = rest + word
+        else:
+            line = joined
+    return lines + [line]
+
+
+def declarator(kind, name):
+    return kind + name if kind.endswith("*") else kind + " " + name
+
+
+def signature(row):
+    args = [("struct oring_sqe *", "sqe")] + row.args
+    text = ", ".join(declarator(kind, name) for kind, name in args)
+    return wrap([word + ("," if not last else ")") for word, last in
+                 zip(text.split(", "), [False] * (len(args) - 1) + [True])],
+                "ORING_INLINE void oring_prep_%s(" % row.name, "\t\t")
+
+
+def statements(row):
+    body = ["sqe->opcode = ORING_OP_%s;" % row.op]
+    for field, expr in row.assigns:
+        body += assign(field, *call(expr))
+    for field, expr in row.ors:
+        body.append("sqe->%s |= %s;" % (field, expr.replace("|", " | ")))
+    for _, expr in row.assigns:
+        function, arg = call(expr)
+        if function in REFUSALS:
+            test, reason = REFUSALS[function]
+            body += ["if (oring_unlikely(%s))" % (test % arg), "\toring_sqe_refuse(sqe, %s);" % reason]
+    return body
+
+
+def assign(field, function, arg):
+    to = "sqe->%s = " % field
+    if function == "file":
+        return ["sqe->fd = oring_file_value(%s);" % arg, "sqe->flags |= oring_file_flag(%s);" % arg]
+    if function == "close_file":
+        return ["sqe->fd = oring_file_is_slot(%s) ? 0 : oring_file_value(%s);" % (arg, arg),
+                "sqe->file_index = oring_file_is_slot(%s) ?" % arg,
+                "\t(uint32_t)oring_file_value(%s) + 1 : 0;" % arg]
+    if function == "cancel_file":
+        return ["sqe->fd = oring_file_value(%s);" % arg,
+                "sqe->op_flags |= oring_file_is_slot(%s) ? ORING_ASYNC_CANCEL_FD_FIXED : 0;" % arg]
+    if function == "splice_file":
+        return ["sqe->file_index = (uint32_t)oring_file_value(%s);" % arg,
+                "sqe->op_flags |= oring_file_is_slot(%s) ? ORING_SPLICE_F_FD_IN_FIXED : 0;" % arg]
+    if function == "slot":
+        return [to + "%s.index == ORING_FILE_INDEX_ALLOC ?" % arg,
+                "\tORING_FILE_INDEX_ALLOC : %s.index + 1;" % arg]
+    if function == "size":
+        return [to + "(uint32_t)%s;" % arg]
+    if function in ("in", "out"):
+        return [to + "(uint64_t)(uintptr_t)%s;" % arg]
+    if function == "context":
+        return [to + "%s.bits;" % arg]
+    return [to + "%s;" % arg]
+
+
+def refusal_doc(row):
+    refused = []
+    if row.uses("size"):
+        refused.append("a length or count above 32 bits")
+    if row.uses("slot"):
+        refused.append("slot 2^32 - 2")
+    if row.uses("close_file"):
+        refused.append("slot 2^32 - 1")
+    if not refused:
+        return []
+    return ["Refused, and completed with -EINVAL: %s." % " or ".join(refused)]
+
+
+def prep_doc(row):
+    lines = ["/**", " * oring_prep_%s - %s" % (row.name, row.doc[0][0].lower() + row.doc[0][1:].rstrip("."))]
+    if row.doc[1:]:
+        lines.append(" *")
+    lines += [" * " + text for text in row.doc[1:] + refusal_doc(row)]
+    lines += [" * Since: %s." % row.since, " */"]
+    return lines
+
+
+def prep_h(ops, rows):
+    lines = c_head(["prep.h - one function for each variant of each operation", "",
+                    "Each makes a blank entry into an operation: it assigns the operands, adds",
+                    "flags, and touches nothing else. It does not submit, check descriptors or",
+                    "follow pointers, and cannot fail: what the entry cannot hold becomes an",
+                    "entry that completes with -EINVAL (oring_sqe_check() says why).", "",
+                    "Results are what the completion's res holds: >= 0, or a negative errno as",
+                    "of the system call of the same name; only what differs is told here. A",
+                    "kernel that does not know the operation answers -EINVAL. Unless told",
+                    "otherwise, memory that an argument points to must stay until the kernel",
+                    "has consumed the entry: until submit returns, or with SQPOLL until the",
+                    "completion. Data buffers stay until the completion.", "",
+                    "Any thread that owns the entry may call these."])
+    lines += ["#ifndef ORING_PREP_H", "#define ORING_PREP_H", "", '#include "abi.h"',
+              '#include "context.h"', '#include "file.h"', '#include "op.h"', '#include "sqe.h"', "",
+              "ORING_BEGIN_DECLS", "",
+              "/* Whose layouts are the libc's or the kernel's. */"]
+    lines += ["struct %s;" % name for name in forward_declared(rows)]
+    lines += ["", "/* Whether a length fits the entry's 32 bits. */",
+              "ORING_INLINE bool oring_len_fits(uint64_t len)", "{", "\treturn len >> 32 == 0;", "}", "",
+              "/* Whether slot + 1 neither wraps nor turns into the mark for \"choose one\". */",
+              "ORING_INLINE bool oring_slot_fits(oring_slot slot)", "{",
+              "\treturn slot.index != ORING_FILE_INDEX_ALLOC - 1;", "}", "",
+              "/* Whether slot + 1 does not wrap to 0, which would close descriptor 0. */",
+              "ORING_INLINE bool oring_file_closes(oring_file file)", "{",
+              "\treturn !oring_file_is_slot(file) || oring_file_value(file) != -1;", "}"]
+    for row in rows:
+        lines += [""] + prep_doc(row) + signature(row) + ["{"]
+        lines += ["\t" + line for line in statements(row)] + ["}"]
+    return lines + ["", "ORING_END_DECLS", "", "#endif"]
+
+
+def forward_declared(rows):
+    names = {re.search(r"struct (\w+)", kind).group(1)
+             for row in rows for kind, _ in row.args if "struct " in kind}
+    return sorted(name for name in names if not name.startswith("oring_"))
+
+
+def mask(fields):
+    return " | ".join("FIELD_" + field.upper() for field in FIELDS if field in fields) or "0"
+
+
+def opinfo_c(ops, rows):
+    lines = ["/* SPDX-License-Identifier: MIT */", "/* %s */" % NOTICE, "/* clang-format off */",
+             "/* What is known of each operation, over all its prep functions. */",
+             '#include "opinfo.h"', "", "const struct opinfo opinfo[ORING_OP_LAST] = {"]
+    for _, name, since in ops:
+        mine = [row for row in rows if row.op == name]
+        major, minor = since.split(".")
+        lines.append('\t[ORING_OP_%s] = { "%s", %s << 8 | %s,' % (name, name, major, minor))
+        lines += wrap((mask(set().union(*[row.understood() for row in mine])) + ",").split(),
+                      "\t\t/* understands */ ", "\t\t\t")
+        reads = set().union(*[row.addresses("in") for row in mine])
+        writes = set().union(*[row.addresses("out") for row in mine])
+        lines.append("\t\t/* reads from */ %s, /* writes to */ %s }," % (mask(reads), mask(writes)))
+    lines += ["};", "",
+              "const char *oring_op_name(unsigned int op)", "{",
+              "\tif (op == ORING_OP_REFUSED)", '\t\treturn "REFUSED";',
+              '\treturn op < ORING_OP_LAST ? opinfo[op].name : "UNKNOWN";', "}", "",
+              "unsigned int oring_op_since(unsigned int op)", "{",
+              "\treturn op < ORING_OP_LAST ? opinfo[op].since : 0;", "}"]
+    return lines
+
+
+# ---- what the tests know of a row ----
+
+def sample(kind, position):
+    """An argument of the wanted type that differs from row to row and is never 0."""
+    if kind == "oring_file":
+        return "args->file" if position == 0 else "args->other"
+    if kind == "oring_slot":
+        return "args->slot"
+    if kind == "oring_context":
+        return "oring_context_from_bits(args->number + %d)" % (position + 1)
+    if kind == "size_t":
+        return "args->len"
+    if kind.endswith("*"):
+        return "(%s)(uintptr_t)(args->number + %d)" % (kind, 64 * (position + 1))
+    return "(%s)(args->number >> %d)" % (kind, position + 1)
+
+
+def rows_h(ops, rows):
+    lines = c_head(["rows.h - every prep function, callable with made-up arguments", "",
+                    "For tests of laws that hold for every row."])
+    lines += ["#ifndef ORING_TESTS_ROWS_H", "#define ORING_TESTS_ROWS_H", "",
+              "#include <oring.h>", "", '#include "src/opinfo.h"', "", "struct row_args {",
+              "\toring_file file;", "\toring_file other;", "\toring_slot slot;", "\tsize_t len;",
+              "\tuint64_t number;", "};", "", "struct row {", "\tconst char *name;", "\tuint8_t op;",
+              "\tunsigned int since; /* major << 8 | minor */",
+              "\tbool takes_file, takes_size, takes_slot;",
+              "\tunsigned int operands; /* FIELD_*: assigned by prep */",
+              "\tunsigned int flags;    /* FIELD_*: prep adds to them */",
+              "\tvoid (*fill)(struct oring_sqe *sqe, const struct row_args *args);", "};"]
+    for row in rows:
+        used = any(sample(kind, i).find("args") >= 0 for i, (kind, _) in enumerate(row.args))
+        lines += ["", "static inline void row_%s(struct oring_sqe *sqe, const struct row_args *args)"
+                  % row.name, "{"]
+        lines += [] if used else ["\t(void)args;"]
+        lines += wrap(["sqe" + ("," if row.args else ");")] +
+                      [sample(kind, i) + ("," if i + 1 < len(row.args) else ");")
+                       for i, (kind, _) in enumerate(row.args)],
+                      "\toring_prep_%s(" % row.name, "\t\t") + ["}"]
+    lines += ["", "static const struct row rows[] = {"]
+    for row in rows:
+        major, minor = row.since.split(".")
+        has_file = any(kind == "oring_file" for kind, _ in row.args)
+        lines.append('\t{ "%s", ORING_OP_%s, %s << 8 | %s, %d, %d, %d,' % (
+            row.name, row.op, major, minor, has_file, row.uses("size"), row.uses("slot")))
+        lines.append("\t  %s," % mask(row.operands()))
+        lines.append("\t  %s, row_%s }," % (mask(row.flag_fields()), row.name))
+    lines += ["};", "", "#define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))", "", "#endif"]
+    return lines
+
+
+# ---- the symbol map, the JSON for bindings, the README ----
+
+def exported_names():
+    """Every function of the public headers, by the two macros that declare one."""
+    names, folder = [], os.path.join(ROOT, "include/oring")
+    for header in sorted(os.listdir(folder)):
+        if header == "prep.h" or header == "op.h":
+            continue  # written below, from the table
+        with open(os.path.join(folder, header), encoding="utf-8") as file:
+            text = re.sub(r"/\*.*?\*/", "", file.read(), flags=re.S)
+        text = re.sub(r"^#.*(\\\n.*)*", "", text, flags=re.M)
+        names += re.findall(r"ORING_(?:API|INLINE)\b[^;{(]*?(oring_\w+)\(", text)
+    return names
+
+
+def oring_map(ops, rows):
+    generated = re.findall(r"^ORING_(?:API|INLINE)\b[^;{(]*?(oring_\w+)\(",
+                           "\n".join(op_h(ops, rows) + prep_h(ops, rows)), flags=re.M)
+    names = sorted(set(exported_names() + generated))
+    return ["# %s" % NOTICE, "ORING {", "global:"] + ["\t%s;" % name for name in names] + \
+        ["local:", "\t*;", "};"]
+
+
+def ops_json(ops, rows):
+    """For generators of bindings: what prep.h says, as data."""
+    return json.dumps({
+        "notice": NOTICE,
+        "operations": [{"number": number, "name": name, "since": since} for number, name, since in ops],
+        "functions": [{
+            "name": "oring_prep_" + row.name, "operation": row.op, "since": row.since,
+            "arguments": [{"type": kind, "name": name} for kind, name in row.args],
+            "assigns": [{"field": field, "expression": expr} for field, expr in row.assigns],
+            "adds": [{"field": field, "expression": expr} for field, expr in row.ors],
+            "caller": row.caller, "doc": row.doc,
+        } for row in rows]}, indent=1).split("\n")
+
+
+def readme_table(ops, rows):
+    lines = ["| operation | since | functions |", "| --- | --- | --- |"]
+    for _, name, since in ops:
+        mine = [row for row in rows if row.op == name]
+        if mine:
+            shown = ", ".join("`%s`" % row.name + (" (%s)" % row.since if row.since != since else "")
+                              for row in mine)
+            lines.append("| %s | %s | %s |" % (name, since, shown))
+    absent = [name for _, name, _ in ops if not any(row.op == name for row in rows)]
+    if absent:
+        lines += ["", "Not prepared yet: %s." % ", ".join(absent)]
+    return lines
+
+
+def readme(ops, rows):
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+        text = file.read()
+    begin, end = "<!-- operations: begin -->", "<!-- operations: end -->"
+    if begin not in text or end not in text:
+        raise TableError("README.md has no place for the table of operations")
+    head, tail = text.split(begin)[0], text.split(end)[1]
+    return (head + begin + "\n" + "\n".join(readme_table(ops, rows)) + "\n" + end + tail).rstrip("\n").split("\n")
+
+
+OUTPUTS = {"include/oring/op.h": op_h, "include/oring/prep.h": prep_h, "src/opinfo.c": opinfo_c,
+           "src/oring.map": oring_map, "tests/rows.h": rows_h, "tools/ops.json": ops_json,
+           "README.md": readme}
+
+
+def main(argv):
+    if argv[1:] not in ([], ["--check"]):
+        print(__doc__.strip(), file=sys.stderr)
+        return 2
+    stale = 0
+    try:
+        ops, rows = read_table(os.path.join(ROOT, "tools/ops.tbl"))
+        for name, make in OUTPUTS.items():
+            path = os.path.join(ROOT, name)
+            text = "\n".join(make(ops, rows)) + "\n"
+            old = open(path, encoding="utf-8").read() if os.path.exists(path) else None
+            if old == text:
+                continue
+            stale += 1
+            if argv[1:]:
+                print("%s differs from what tools/ops.tbl says" % name)
+            else:
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(text)
+                print("wrote " + name)
+    except (TableError, OSError) as error:
+        print("opgen: %s" % error, file=sys.stderr)
+        return 2
+    return 1 if argv[1:] and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
