@@ -133,9 +133,9 @@ ORING_INLINE int oring_init_flags(struct oring *ring, uint32_t entries, struct o
  * oring_exit - unmap and close
  *
  * Enters the kernel. Requests in flight are cancelled by the kernel, later: it
- * may write to their memory until then. Entries and completions are void.
- * A second call does nothing and returns 0. Owner only, and no other side may
- * be in use.
+ * may write to their memory until then. Entries and completions are void, and
+ * only oring_init() and oring_exit() may be called on @ring; a second exit does
+ * nothing and returns 0. Owner only, and no other side may be in use.
  *
  * Return: 0, or what munmap or close returned first; all is released all the same.
  */
@@ -459,10 +459,11 @@ ORING_API int oring_submit_and_wait_timeout(struct oring *ring, uint32_t want,
  *
  * Submits nothing. If enough are ready it does not enter the kernel. A zero
  * relative timeout without signal mask reaps what the kernel holds and does
- * not sleep.
+ * not sleep. A timeout entry that expires ends any wait, however many
+ * completions were wanted (io_should_wake() in the kernel).
  *
- * Return: completion slots ready, fewer than @want if time or a signal ended
- * the wait when there were some; if there is none: -ETIME, -EINTR. -EINVAL,
+ * Return: completion slots ready, fewer than @want if time, a signal or a
+ * timeout entry ended the wait when there were some; if there is none: -ETIME, -EINTR. -EINVAL,
  * -EOPNOTSUPP as above; -EBADR if completions were lost for want of memory
  * (told once; they are counted by oring_cq_overflow_count()).
  * Threads: owner only (completion side).
