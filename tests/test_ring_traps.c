@@ -6,10 +6,14 @@
  */
 #include "harness.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 static int ring_mappings(void)
@@ -57,25 +61,45 @@ Test(setup, nothing_is_left_open_or_mapped, .timeout = TEST_SECONDS)
 	cr_assert_eq(ring_mappings(), mappings);
 }
 
-Test(setup, mmap_fails_half_way, .timeout = TEST_SECONDS)
+/* From now on this process's mmap calls at file offset @offset fail with ENOMEM. */
+static void forbid_mmap_at(uint32_t offset)
 {
-	/* So little address space that setup goes well and mapping does not. */
-	int descriptors = open_descriptors();
-	struct rlimit limit, was;
-	struct oring ring;
-	int ret;
+	struct sock_filter program[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 5),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[4])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, UINT32_MAX, 3, 0), /* no file: none of ours */
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[5])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, offset, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOMEM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { sizeof(program) / sizeof(program[0]), program };
 
-#if defined(__SANITIZE_ADDRESS__)
-	cr_skip_test("address space cannot be limited under AddressSanitizer");
-#endif
-	getrlimit(RLIMIT_AS, &was);
-	limit = was;
-	limit.rlim_cur = 1 << 20;
-	cr_assert_eq(setrlimit(RLIMIT_AS, &limit), 0);
-	ret = oring_init(&ring, 8, NULL);
-	setrlimit(RLIMIT_AS, &was);
-	cr_assert_eq(ret, -ENOMEM);
+	cr_assert_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	cr_assert_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
+}
+
+static void init_with_forbidden_mmap(uint32_t offset)
+{
+	int descriptors = open_descriptors(), mappings = ring_mappings();
+	struct oring ring;
+
+	forbid_mmap_at(offset);
+	cr_assert_eq(oring_init(&ring, 8, NULL), -ENOMEM);
 	cr_assert_eq(open_descriptors(), descriptors);
+	cr_assert_eq(ring_mappings(), mappings);
+	cr_assert_eq(oring_exit(&ring), 0);
+}
+
+Test(setup, the_first_mmap_fails, .timeout = TEST_SECONDS)
+{
+	init_with_forbidden_mmap(ORING_OFF_SQ_RING);
+}
+
+Test(setup, the_second_mmap_fails, .timeout = TEST_SECONDS)
+{
+	init_with_forbidden_mmap(ORING_OFF_SQES);
 }
 
 Test(setup, header_and_library_must_fit)
