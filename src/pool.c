@@ -30,6 +30,7 @@ static uint64_t pool_bytes(uint32_t capacity, size_t extra, uint64_t words)
 		return 0;
 	bytes = (uint64_t)capacity * stride_of(extra);
 	bytes += (capacity + words) * sizeof(uint32_t);
+	bytes = (bytes + RECORD_ALIGN - 1) & ~(uint64_t)(RECORD_ALIGN - 1);
 	return bytes > SIZE_MAX ? 0 : bytes;
 }
 

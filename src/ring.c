@@ -206,6 +206,8 @@ int oring_exit(struct oring *ring)
 	int first = 0;
 	int ret;
 
+	if (ring->layout != ORING_LAYOUT)
+		return 0;
 	if (ring->sqe_memory != NULL) {
 		ret = sys_munmap(ring->sqe_memory, ring->sqe_bytes);
 		first = first ? first : ret;

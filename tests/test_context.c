@@ -94,6 +94,16 @@ Test(context, handles_round_trip)
 		}
 }
 
+Test(context, op_can_be_changed)
+{
+	oring_context ctx = oring_context_handle(27, 0xffffff, 0x3fffffff);
+
+	ctx = oring_context_with_op(ctx, 0);
+	cr_assert_eq(oring_context_op(ctx), 0);
+	cr_assert_eq(oring_context_with_op(ctx, 27).bits,
+		     oring_context_handle(27, 0xffffff, 0x3fffffff).bits);
+}
+
 Test(context, caller_values_have_62_bits)
 {
 	static const uint64_t values[] = { 0, 1, 0x3fffffffffffffff, 0x2aaaaaaaaaaaaaaa };

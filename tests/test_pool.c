@@ -19,10 +19,10 @@ Test(pool, sizes)
 	cr_assert_eq(oring_pool_size(0, 0), 0);
 	cr_assert_eq(oring_pool_size(ORING_POOL_MAX + 1, 0), 0);
 	cr_assert_eq(oring_pool_size(1, (1 << 20) + 1), 0);
-	cr_assert_eq(oring_pool_size(1, 0), 64 + 8);
-	cr_assert_eq(oring_pool_size(10, 1), 10 * (64 + 64 + 8));
+	cr_assert_eq(oring_pool_size(1, 0), 128, "64 + 8, rounded up");
+	cr_assert_eq(oring_pool_size(16, 1), 16 * (64 + 64 + 8));
 	cr_assert_eq(oring_pool_size(ORING_POOL_MAX, 0), (size_t)ORING_POOL_MAX * 72);
-	cr_assert_eq(oring_pool_shared_size(5, 0), 5 * 64 + 5 * 4 + 2 * 8 * 4);
+	cr_assert_eq(oring_pool_shared_size(5, 0), 448, "5 * 64 + 5 * 4 + 2 * 8 * 4, rounded up");
 	cr_assert_eq(oring_pool_shared_size(UINT32_MAX, 0), 0);
 	cr_assert_eq(oring_pool_shared_size(0, 0), 0);
 }

@@ -45,6 +45,9 @@ Test(setup, nothing_is_left_open_or_mapped, .timeout = TEST_SECONDS)
 	struct oring_params params;
 	struct oring ring;
 
+	memset(&ring, 0, sizeof(ring));
+	cr_assert_eq(oring_exit(&ring), 0, "never initialised: descriptor 0 stays open");
+	cr_assert_eq(open_descriptors(), descriptors);
 	memset(&params, 0, sizeof(params));
 	cr_assert_eq(oring_init(&ring, 8, &params), 0);
 	cr_assert_eq(open_descriptors(), descriptors + 1);

@@ -62,6 +62,26 @@ Test(sqe, file_of_an_entry)
 	cr_assert_eq(oring_sqe_file(&sqe).bits, oring_file_fd(-1).bits);
 }
 
+Test(sqe, direct_identity)
+{
+	struct oring_sqe sqe;
+
+	oring_sqe_clear(&sqe);
+	oring_prep_recv(&sqe, oring_file_slot(9), NULL, 0, 0);
+	oring_sqe_buffer_select(&sqe, 0xfffe);
+	cr_assert_eq(oring_sqe_set_direct(&sqe), 0);
+	cr_assert_eq(oring_context_tag(oring_context_from_bits(sqe.user_data)), 0xfffe);
+	cr_assert_eq(oring_context_op(oring_context_from_bits(sqe.user_data)), ORING_OP_RECV);
+	cr_assert_eq(oring_sqe_set_direct_tag(&sqe, 7), 0);
+	cr_assert_eq(oring_context_tag(oring_context_from_bits(sqe.user_data)), 7);
+	cr_assert_eq(oring_context_file(oring_context_from_bits(sqe.user_data)).bits,
+		     oring_file_slot(9).bits);
+	sqe.fd = 1 << 29;
+	sqe.user_data = 42;
+	cr_assert_eq(oring_sqe_set_direct(&sqe), -ERANGE);
+	cr_assert_eq(sqe.user_data, 42);
+}
+
 Test(sqe, check_says_what_is_wrong)
 {
 	struct oring_sqe sqe;

@@ -119,6 +119,15 @@ ORING_INLINE uint8_t oring_context_op(oring_context context)
 	return (uint8_t)(context.bits >> ORING_CONTEXT_OP_SHIFT);
 }
 
+/** oring_context_with_op - the same direct context or handle, for another operation. */
+ORING_INLINE oring_context oring_context_with_op(oring_context context, uint8_t op)
+{
+	uint64_t mask = (uint64_t)0xff << ORING_CONTEXT_OP_SHIFT;
+
+	return oring_context_from_bits((context.bits & ~mask) | (uint64_t)op
+									<< ORING_CONTEXT_OP_SHIFT);
+}
+
 /** oring_context_flags - the entry flags in a direct context. */
 ORING_INLINE uint8_t oring_context_flags(oring_context context)
 {

@@ -65,7 +65,8 @@ ORING_API int oring_feature_query(uint32_t query_op, void *out, uint32_t size);
  * flag. Enters the kernel.
  *
  * Return: 0; -EINVAL: unknown, or not combined so; -EPERM, -ENOMEM, -ENOSYS...:
- * not decided, for that reason.
+ * not decided, for that reason. Without privileges -ENOMEM may pass: rings that
+ * were closed a moment ago are still charged against RLIMIT_MEMLOCK.
  * Threads: any. Since: 5.1.
  */
 ORING_API int oring_feature_try_setup(uint32_t flags);

@@ -49,8 +49,8 @@ struct oring_pool {
  * @capacity: records, 1 to 2^24
  * @extra: bytes of caller data in each record, rounded up to a multiple of 64
  *
- * Return: the size, for memory aligned to 64 bytes; 0 for a capacity or an
- * extra that is out of range. Any thread.
+ * Return: the size, a multiple of 64, for memory aligned to 64 bytes; 0 for a
+ * capacity or an extra (above 1 MiB) that is out of range. Any thread.
  */
 ORING_API size_t oring_pool_size(uint32_t capacity, size_t extra);
 

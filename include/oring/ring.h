@@ -97,7 +97,8 @@ ORING_API int oring_init_sized(struct oring *ring, uint32_t entries, struct orin
  * Return: 0; -EINVAL as io_uring_setup(2) does, or when header and library do
  * not fit; -ENOSYS without io_uring in the kernel; -EPERM where policy forbids
  * it (sysctl kernel.io_uring_disabled, seccomp); -ENOMEM, also where
- * RLIMIT_MEMLOCK is too small for the ring; -EMFILE, -ENFILE; -EOPNOTSUPP on
+ * RLIMIT_MEMLOCK is too small for the ring, for the moment even if only rings
+ * that were just closed are still charged; -EMFILE, -ENFILE; -EOPNOTSUPP on
  * kernels before 5.4. On error nothing is open or mapped.
  * Threads: any; with SINGLE_ISSUER the caller becomes the owner, unless the
  * ring starts disabled: then the thread that enables it.
@@ -134,8 +135,8 @@ ORING_INLINE int oring_init_flags(struct oring *ring, uint32_t entries, struct o
  *
  * Enters the kernel. Requests in flight are cancelled by the kernel, later: it
  * may write to their memory until then. Entries and completions are void, and
- * only oring_init() and oring_exit() may be called on @ring; a second exit does
- * nothing and returns 0. Owner only, and no other side may be in use.
+ * only oring_init() and oring_exit() may be called on @ring; a second exit, or
+ * one on a struct that is all zero, does nothing and returns 0. Owner only, and no other side may be in use.
  *
  * Return: 0, or what munmap or close returned first; all is released all the same.
  */
@@ -221,8 +222,8 @@ ORING_INLINE struct oring_sqe *oring_sq_take(struct oring *ring)
  * entries the second half is left as it was (oring_sq_reserve128() clears both).
  *
  * Return: the entry, the caller's until commit or submit; NULL if the queue is
- * full, and then nothing has changed: submit and try again (with SQPOLL, the
- * kernel's thread may free entries at any time).
+ * full, and then nothing has changed: oring_submit() and reserve again (with
+ * SQPOLL, the kernel's thread may free entries at any time).
  * Threads: owner only.
  */
 ORING_INLINE struct oring_sqe *oring_sq_reserve(struct oring *ring)
@@ -440,7 +441,7 @@ ORING_API int oring_submit_and_wait(struct oring *ring, uint32_t want);
  * @outcome: receives what was submitted and what is ready; may be NULL
  *
  * If something was submitted, running out of time is not an error: look at
- * @outcome. Time that the kernel spends on issuing the entries is not bounded.
+ * outcome.ready, whatever the return value (a loop needs no more than that). Time that the kernel spends on issuing the entries is not bounded.
  *
  * Return: as oring_submit(); with nothing to submit also -ETIME, -EINTR, if no
  * completion is ready; -EINVAL for a time that is none; -EOPNOTSUPP where the

@@ -195,23 +195,30 @@ ORING_INLINE oring_file oring_sqe_file(const struct oring_sqe *sqe)
 }
 
 /**
- * oring_sqe_set_direct - identity that says what the entry says now
+ * oring_sqe_set_direct_tag - identity that says what the entry says now
+ * @tag: 16 bits of the caller's
  *
- * The last call on an entry: operation, flags, buffer group (as the tag) and
- * file become a direct context.
+ * The last call on an entry: operation, flags, tag and file become a direct
+ * context.
  *
- * Return: 0, or -ERANGE for a file outside 30 bits; then user_data is as before.
+ * Return: 0, or -ERANGE for a file outside 30 bits (a descriptor of 2^29 or
+ * more); then user_data is as before.
  */
-ORING_INLINE int oring_sqe_set_direct(struct oring_sqe *sqe)
+ORING_INLINE int oring_sqe_set_direct_tag(struct oring_sqe *sqe, uint16_t tag)
 {
 	oring_context context;
-	int ret = oring_context_direct(sqe->opcode, sqe->flags, sqe->buf_index, oring_sqe_file(sqe),
-				       &context);
+	int ret = oring_context_direct(sqe->opcode, sqe->flags, tag, oring_sqe_file(sqe), &context);
 
 	if (oring_unlikely(ret < 0))
 		return ret;
 	sqe->user_data = context.bits;
 	return 0;
+}
+
+/** oring_sqe_set_direct - the same, with the buffer group as the tag. */
+ORING_INLINE int oring_sqe_set_direct(struct oring_sqe *sqe)
+{
+	return oring_sqe_set_direct_tag(sqe, sqe->buf_index);
 }
 
 /* Why an entry was refused by its prep function; read by oring_sqe_check(). */
