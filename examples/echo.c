@@ -164,8 +164,7 @@ static void start_send(struct server *server, oring_context handle, struct conne
 	oring_prep_send(sqe, oring_file_fd(connection->fd), connection->data + connection->sent,
 			connection->received - connection->sent, MSG_NOSIGNAL);
 	/* The same record under another operation: the pool compares index and generation. */
-	oring_sqe_set_context(sqe, oring_context_handle(ORING_OP_SEND, oring_context_index(handle),
-							oring_context_generation(handle)));
+	oring_sqe_set_context(sqe, oring_context_with_op(handle, ORING_OP_SEND));
 }
 
 /* ---- connections ---- */
@@ -370,7 +369,6 @@ static int init(struct server *server)
 	size_t size = oring_pool_size(server->max_connections, sizeof(struct connection));
 	int ret;
 
-	size = (size + 63) & ~(size_t)63;
 	server->pool_memory = aligned_alloc(64, size);
 	if (server->pool_memory == NULL)
 		die("pool", ENOMEM);

@@ -99,13 +99,10 @@ static void set_identity(struct client *client, struct oring_sqe *sqe,
 			 const struct connection *connection)
 {
 	uint16_t tag = (uint16_t)(connection - client->connections);
-	oring_context context;
-	int ret =
-		oring_context_direct(sqe->opcode, 0, tag, oring_file_fd(connection->fd), &context);
+	int ret = oring_sqe_set_direct_tag(sqe, tag);
 
 	if (ret < 0)
 		die("descriptor", -ret);
-	oring_sqe_set_context(sqe, context);
 }
 
 static void start_connect(struct client *client, struct connection *connection)
