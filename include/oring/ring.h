@@ -136,7 +136,8 @@ ORING_INLINE int oring_init_flags(struct oring *ring, uint32_t entries, struct o
  * Enters the kernel. Requests in flight are cancelled by the kernel, later: it
  * may write to their memory until then. Entries and completions are void, and
  * only oring_init() and oring_exit() may be called on @ring; a second exit, or
- * one on a struct that is all zero, does nothing and returns 0. Owner only, and no other side may be in use.
+ * one on a struct that is all zero, does nothing and returns 0. Owner only, and
+ * no other side may be in use.
  *
  * Return: 0, or what munmap or close returned first; all is released all the same.
  */
@@ -441,7 +442,8 @@ ORING_API int oring_submit_and_wait(struct oring *ring, uint32_t want);
  * @outcome: receives what was submitted and what is ready; may be NULL
  *
  * If something was submitted, running out of time is not an error: look at
- * outcome.ready, whatever the return value (a loop needs no more than that). Time that the kernel spends on issuing the entries is not bounded.
+ * outcome.ready, whatever the return value (a loop needs no more than that).
+ * Time that the kernel spends on issuing the entries is not bounded.
  *
  * Return: as oring_submit(); with nothing to submit also -ETIME, -EINTR, if no
  * completion is ready; -EINVAL for a time that is none; -EOPNOTSUPP where the
