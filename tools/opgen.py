@@ -212,7 +212,8 @@ def statements(row):
         function, arg = call(expr)
         if function in REFUSALS:
             test, reason = REFUSALS[function]
-            body += ["if (oring_unlikely(%s))" % (test % arg), "\toring_sqe_refuse(sqe, %s);" % reason]
+            body += ["if (oring_unlikely(%s))" % (test % arg),
+                     "\toring_sqe_refuse(sqe, %s);" % reason]
     return body
 
 
@@ -256,7 +257,8 @@ def refusal_doc(row):
 
 
 def prep_doc(row):
-    lines = ["/**", " * oring_prep_%s - %s" % (row.name, row.doc[0][0].lower() + row.doc[0][1:].rstrip("."))]
+    title = row.doc[0][0].lower() + row.doc[0][1:].rstrip(".")
+    lines = ["/**", " * oring_prep_%s - %s" % (row.name, title)]
     if row.doc[1:]:
         lines.append(" *")
     lines += [" * " + text for text in row.doc[1:] + refusal_doc(row)]
@@ -278,12 +280,14 @@ def prep_h(ops, rows):
                     "completion. Data buffers stay until the completion.", "",
                     "Any thread that owns the entry may call these."])
     lines += ["#ifndef ORING_PREP_H", "#define ORING_PREP_H", "", '#include "abi.h"',
-              '#include "context.h"', '#include "file.h"', '#include "op.h"', '#include "sqe.h"', "",
+              '#include "context.h"', '#include "file.h"', '#include "op.h"', '#include "sqe.h"',
+              "",
               "ORING_BEGIN_DECLS", "",
               "/* Whose layouts are the libc's or the kernel's. */"]
     lines += ["struct %s;" % name for name in forward_declared(rows)]
     lines += ["", "/* Whether a length fits the entry's 32 bits. */",
-              "ORING_INLINE bool oring_len_fits(uint64_t len)", "{", "\treturn len >> 32 == 0;", "}", "",
+              "ORING_INLINE bool oring_len_fits(uint64_t len)", "{",
+              "\treturn len >> 32 == 0;", "}", "",
               "/* Whether slot + 1 neither wraps nor turns into the mark for \"choose one\". */",
               "ORING_INLINE bool oring_slot_fits(oring_slot slot)", "{",
               "\treturn slot.index != ORING_FILE_INDEX_ALLOC - 1;", "}", "",
@@ -359,8 +363,8 @@ def rows_h(ops, rows):
               "\tvoid (*fill)(struct oring_sqe *sqe, const struct row_args *args);", "};"]
     for row in rows:
         used = any(sample(kind, i).find("args") >= 0 for i, (kind, _) in enumerate(row.args))
-        lines += ["", "static inline void row_%s(struct oring_sqe *sqe, const struct row_args *args)"
-                  % row.name, "{"]
+        lines += ["", "static inline void row_%s(" % row.name +
+                  "struct oring_sqe *sqe, const struct row_args *args)", "{"]
         lines += [] if used else ["\t(void)args;"]
         lines += wrap(["sqe" + ("," if row.args else ");")] +
                       [sample(kind, i) + ("," if i + 1 < len(row.args) else ");")
@@ -405,7 +409,8 @@ def ops_json(ops, rows):
     """For generators of bindings: what prep.h says, as data."""
     return json.dumps({
         "notice": NOTICE,
-        "operations": [{"number": number, "name": name, "since": since} for number, name, since in ops],
+        "operations": [{"number": number, "name": name, "since": since}
+                       for number, name, since in ops],
         "functions": [{
             "name": "oring_prep_" + row.name, "operation": row.op, "since": row.since,
             "arguments": [{"type": kind, "name": name} for kind, name in row.args],
@@ -420,8 +425,8 @@ def readme_table(ops, rows):
     for _, name, since in ops:
         mine = [row for row in rows if row.op == name]
         if mine:
-            shown = ", ".join("`%s`" % row.name + (" (%s)" % row.since if row.since != since else "")
-                              for row in mine)
+            later = {row.name: "" if row.since == since else " (%s)" % row.since for row in mine}
+            shown = ", ".join("`%s`%s" % (row.name, later[row.name]) for row in mine)
             lines.append("| %s | %s | %s |" % (name, since, shown))
     absent = [name for _, name, _ in ops if not any(row.op == name for row in rows)]
     if absent:
@@ -435,8 +440,9 @@ def readme(ops, rows):
     begin, end = "<!-- operations: begin -->", "<!-- operations: end -->"
     if begin not in text or end not in text:
         raise TableError("README.md has no place for the table of operations")
-    head, tail = text.split(begin)[0], text.split(end)[1]
-    return (head + begin + "\n" + "\n".join(readme_table(ops, rows)) + "\n" + end + tail).rstrip("\n").split("\n")
+    table = [begin] + readme_table(ops, rows) + [end]
+    text = text.split(begin)[0] + "\n".join(table) + text.split(end)[1]
+    return text.rstrip("\n").split("\n")
 
 
 OUTPUTS = {"include/oring/op.h": op_h, "include/oring/prep.h": prep_h, "src/opinfo.c": opinfo_c,
@@ -445,6 +451,9 @@ OUTPUTS = {"include/oring/op.h": op_h, "include/oring/prep.h": prep_h, "src/opin
 
 
 def main(argv):
+    if argv[1:] == ["--help"]:
+        print(__doc__.strip())
+        return 0
     if argv[1:] not in ([], ["--check"]):
         print(__doc__.strip(), file=sys.stderr)
         return 2

@@ -7,6 +7,7 @@
 The library's sources are compiled in, so that its accesses are watched too.
 (gcc's ThreadSanitizer does not model fences that stand alone.)
 """
+import glob
 import os
 import shutil
 import subprocess
@@ -24,10 +25,9 @@ FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror"
 def run(name, seconds, folder):
     """The reason why program @name fails, or None."""
     program = os.path.join(folder, name)
-    sources = sorted(os.path.join(ROOT, "src", source) for source in os.listdir(os.path.join(ROOT, "src"))
-                     if source.endswith(".c"))
-    built = subprocess.run(["clang"] + FLAGS + ["-o", program, os.path.join(HERE, name + ".c")] + sources,
-                           capture_output=True, text=True)
+    sources = sorted(glob.glob(os.path.join(ROOT, "src/*.c")))
+    command = ["clang"] + FLAGS + ["-o", program, os.path.join(HERE, name + ".c")] + sources
+    built = subprocess.run(command, capture_output=True, text=True)
     if built.returncode:
         return built.stderr
     try:
