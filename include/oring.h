@@ -18,6 +18,8 @@
 #include "oring/sys.h"
 #include "oring/prep.h"
 #include "oring/ring.h"
+#include "oring/sq.h"
+#include "oring/cq.h"
 #include "oring/reg.h"
 #include "oring/feature.h"
 #include "oring/pool.h"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What of a ring enters the kernel, and what is too long to be inline. */
+/* Making a ring, entering the kernel with it, ending it. */
 #include "oring/ring.h"
+#include "oring/cq.h"
+#include "oring/sq.h"
 #include "sys_inline.h"
 
 /* Rings that need verbs other than those of ring.h. */
@@ -224,47 +226,19 @@ int oring_exit(struct oring *ring)
 	return first;
 }
 
-/* ---- submission ---- */
-
-int oring_sq_reserve_n(struct oring *ring, uint32_t n, uint32_t *first)
-{
-	uint32_t index = ring->sq_reserved;
-	uint32_t i;
-
-	if (n == 0 || n > ring->sq_entries)
-		return -ORING_EINVAL;
-	if (ring->sq_limit - index < n) {
-		oring_sq_refresh(ring);
-		if (ring->sq_limit - index < n)
-			return -ORING_EAGAIN;
-	}
-	for (i = 0; i < n; i++)
-		oring_sqe_clear(oring_sq_at(ring, index + i));
-	ring->sq_reserved = index + n;
-	*first = index;
-	return 0;
-}
-
-int oring_sq_push_n(struct oring *ring, const struct oring_sqe *entries, uint32_t n)
-{
-	uint32_t first = 0;
-	uint32_t i;
-	int ret = oring_sq_reserve_n(ring, n, &first);
-
-	if (ret < 0)
-		return ret;
-	for (i = 0; i < n; i++)
-		oring_sqe_copy(oring_sq_at(ring, first + i), &entries[i]);
-	return 0;
-}
-
 /* ---- entering the kernel ---- */
+
+static inline int enter(const struct oring *ring, uint32_t to_submit, uint32_t min_complete,
+			uint32_t flags, const void *arg, size_t arg_size)
+{
+	return sys_enter(ring->enter_fd, to_submit, min_complete, flags | ring->enter_flags, arg,
+			 arg_size);
+}
 
 int oring_enter(struct oring *ring, uint32_t to_submit, uint32_t min_complete, uint32_t flags,
 		const void *arg, size_t arg_size)
 {
-	return sys_enter(ring->enter_fd, to_submit, min_complete, flags | ring->enter_flags, arg,
-			 arg_size);
+	return enter(ring, to_submit, min_complete, flags, arg, arg_size);
 }
 
 /* SQPOLL: commit, and give the enter flag that wakes the kernel's thread if it sleeps. */
@@ -274,8 +248,8 @@ static uint32_t commit_polled(struct oring *ring, uint32_t *committed)
 	return oring_sq_needs_wakeup(ring) ? ORING_ENTER_SQ_WAKEUP : 0;
 }
 
-static int submit_polled(struct oring *ring, uint32_t want, uint32_t flags, const void *arg,
-			 size_t arg_size)
+__attribute__((noinline)) static int submit_polled(struct oring *ring, uint32_t want,
+						   uint32_t flags, const void *arg, size_t arg_size)
 {
 	uint32_t committed;
 	int ret;
@@ -285,7 +259,7 @@ static int submit_polled(struct oring *ring, uint32_t want, uint32_t flags, cons
 	if (flags == 0 || (flags == ORING_ENTER_SQ_WAKEUP && oring_sq_pending(ring) == 0))
 		return (int)committed;
 	/* Entries to submit are the thread's business; the count here is only echoed. */
-	ret = oring_enter(ring, committed, want, flags, arg, arg_size);
+	ret = enter(ring, committed, want, flags, arg, arg_size);
 	return ret < 0 ? ret : (int)committed;
 }
 
@@ -293,10 +267,15 @@ static int submit_polled(struct oring *ring, uint32_t want, uint32_t flags, cons
 static inline int submit(struct oring *ring, uint32_t want, uint32_t flags, const void *arg,
 			 size_t arg_size)
 {
+	uint32_t tail;
+
 	if (oring_unlikely(ring->setup_flags & ORING_SETUP_SQPOLL))
 		return submit_polled(ring, want, flags, arg, arg_size);
-	oring_sq_commit(ring);
-	return oring_enter(ring, oring_sq_pending(ring), want, flags, arg, arg_size);
+	/* As oring_sq_commit() and oring_sq_pending(), with one look at what is reserved. */
+	tail = ring->sq_reserved;
+	ring->sq_committed = tail;
+	oring_store_release(ring->sq_tail, tail);
+	return enter(ring, tail - oring_load_acquire(ring->sq_head), want, flags, arg, arg_size);
 }
 
 int oring_submit(struct oring *ring)
@@ -313,74 +292,90 @@ int oring_submit_and_wait(struct oring *ring, uint32_t want)
 
 int oring_get_events(struct oring *ring)
 {
-	int ret = oring_enter(ring, 0, 0, ORING_ENTER_GETEVENTS, NULL, 0);
+	int ret = enter(ring, 0, 0, ORING_ENTER_GETEVENTS, NULL, 0);
 
 	return ret < 0 ? ret : (int)oring_cq_ready(ring);
 }
 
 /* The enter flags and the argument that a wait needs. */
 struct wait_call {
-	struct oring_getevents_arg extended;
 	uint32_t flags;
 	const void *arg;
 	size_t arg_size;
-	bool poll; /* do not sleep: only get events */
 };
 
-static int prepare_wait(const struct oring *ring, const struct oring_wait_arg *arg,
-			struct wait_call *call)
+#define WAIT_POLL 1 /* do not sleep: only get events */
+
+/* Only @extended is memory that the kernel reads. Returns 0, WAIT_POLL or a negative errno. */
+static inline int prepare_wait(const struct oring *ring, const struct oring_wait_arg *arg,
+			       struct wait_call *call, struct oring_getevents_arg *extended)
 {
-	const struct oring_timespec *ts = NULL;
+	const struct oring_timespec *ts;
 
 	call->flags = ORING_ENTER_GETEVENTS;
 	call->arg = NULL;
 	call->arg_size = 0;
-	call->poll = false;
 	if (arg == NULL)
 		return 0;
-	if (arg->flags & ~(ORING_WAIT_TIMEOUT | ORING_WAIT_ABS))
-		return -ORING_EINVAL;
-	if (arg->flags != 0) {
-		ts = &arg->timeout;
-		/* The kernel takes any nonsense here for a time that has passed. */
-		if (ts->tv_sec < 0 || ts->tv_nsec < 0 || ts->tv_nsec >= 1000000000)
+	ts = &arg->timeout;
+	if (oring_unlikely(arg->flags != ORING_WAIT_TIMEOUT)) {
+		if (arg->flags & ~(ORING_WAIT_TIMEOUT | ORING_WAIT_ABS))
 			return -ORING_EINVAL;
+		if (arg->flags & ORING_WAIT_ABS)
+			call->flags |= ORING_ENTER_ABS_TIMER;
+		else
+			ts = NULL;
+		if (ts == NULL && arg->min_wait_usec == 0) {
+			call->arg = arg->sigmask;
+			call->arg_size = arg->sigmask != NULL ? ORING_SIGSET_SIZE : 0;
+			return 0;
+		}
 	}
-	if (ts == NULL && arg->min_wait_usec == 0) {
-		call->arg = arg->sigmask;
-		call->arg_size = arg->sigmask != NULL ? ORING_SIGSET_SIZE : 0;
-		return 0;
+	if (ts != NULL) {
+		/* The kernel takes any nonsense here for a time that has passed. */
+		if (oring_unlikely((uint64_t)ts->tv_nsec >= 1000000000))
+			return -ORING_EINVAL;
+		if (oring_unlikely(ts->tv_sec <= 0)) {
+			if (ts->tv_sec < 0)
+				return -ORING_EINVAL;
+			if (ts->tv_nsec == 0 && arg->flags == ORING_WAIT_TIMEOUT &&
+			    arg->sigmask == NULL)
+				return WAIT_POLL;
+		}
 	}
-	if (arg->flags == ORING_WAIT_TIMEOUT && arg->sigmask == NULL && ts->tv_sec == 0 &&
-	    ts->tv_nsec == 0) {
-		call->poll = true;
-		return 0;
-	}
-	if (!(ring->features & ORING_FEAT_EXT_ARG) ||
-	    (arg->min_wait_usec != 0 && !(ring->features & ORING_FEAT_MIN_TIMEOUT)))
+	if (oring_unlikely(!(ring->features & ORING_FEAT_EXT_ARG)))
+		return -ORING_EOPNOTSUPP;
+	if (oring_unlikely(arg->min_wait_usec != 0) && !(ring->features & ORING_FEAT_MIN_TIMEOUT))
 		return -ORING_EOPNOTSUPP;
 	call->flags |= ORING_ENTER_EXT_ARG;
-	if (arg->flags & ORING_WAIT_ABS)
-		call->flags |= ORING_ENTER_ABS_TIMER;
-	call->extended.sigmask = (uint64_t)(uintptr_t)arg->sigmask;
-	call->extended.sigmask_sz = arg->sigmask != NULL ? ORING_SIGSET_SIZE : 0;
-	call->extended.min_wait_usec = arg->min_wait_usec;
-	call->extended.ts = (uint64_t)(uintptr_t)ts;
-	call->arg = &call->extended;
-	call->arg_size = sizeof(call->extended);
+	extended->sigmask = (uint64_t)(uintptr_t)arg->sigmask;
+	extended->sigmask_sz = ORING_SIGSET_SIZE; /* without a mask the kernel ignores it */
+	extended->min_wait_usec = arg->min_wait_usec;
+	extended->ts = (uint64_t)(uintptr_t)ts;
+	call->arg = extended;
+	call->arg_size = sizeof(*extended);
 	return 0;
+}
+
+/* Submit, and instead of a wait only get events. */
+__attribute__((noinline)) static int submit_and_poll(struct oring *ring, uint32_t want)
+{
+	int ret = submit(ring, 0, ORING_ENTER_GETEVENTS, NULL, 0);
+
+	return ret == 0 && want > 0 && oring_cq_ready(ring) == 0 ? -ORING_ETIME : ret;
 }
 
 int oring_submit_and_wait_timeout(struct oring *ring, uint32_t want,
 				  const struct oring_wait_arg *arg, struct oring_outcome *outcome)
 {
+	struct oring_getevents_arg extended;
 	struct wait_call call;
-	int ret = prepare_wait(ring, arg, &call);
+	int ret = prepare_wait(ring, arg, &call, &extended);
 
-	if (ret == 0)
-		ret = submit(ring, call.poll ? 0 : want, call.flags, call.arg, call.arg_size);
-	if (ret == 0 && call.poll && want > 0 && oring_cq_ready(ring) == 0)
-		ret = -ORING_ETIME;
+	if (oring_likely(ret == 0))
+		ret = submit(ring, want, call.flags, call.arg, call.arg_size);
+	else if (ret == WAIT_POLL)
+		ret = submit_and_poll(ring, want);
 	if (outcome != NULL) {
 		outcome->submitted = ret > 0 ? (uint32_t)ret : 0;
 		outcome->ready = oring_cq_ready(ring);
@@ -391,56 +386,21 @@ int oring_submit_and_wait_timeout(struct oring *ring, uint32_t want,
 
 int oring_wait(struct oring *ring, uint32_t want, const struct oring_wait_arg *arg)
 {
+	struct oring_getevents_arg extended;
 	struct wait_call call;
 	uint32_t ready = oring_cq_ready(ring);
+	bool poll;
 	int ret;
 
 	if (want > 0 && ready >= want)
 		return (int)ready;
-	ret = prepare_wait(ring, arg, &call);
+	ret = prepare_wait(ring, arg, &call, &extended);
 	if (ret < 0)
 		return ret;
-	ret = oring_enter(ring, 0, call.poll ? 0 : want, call.flags, call.arg, call.arg_size);
+	poll = ret == WAIT_POLL;
+	ret = enter(ring, 0, poll ? 0 : want, call.flags, call.arg, call.arg_size);
 	if (ret < 0)
 		return ret;
 	ready = oring_cq_ready(ring);
-	return ready == 0 && call.poll && want > 0 ? -ORING_ETIME : (int)ready;
-}
-
-/* ---- completions ---- */
-
-uint32_t oring_cq_copy(struct oring *ring, struct oring_cqe *out, uint32_t max)
-{
-	const struct oring_cqe *cqe;
-	uint32_t cursor = ring->cq_released;
-	uint32_t end = oring_cq_end(ring);
-	uint32_t n;
-
-	for (n = 0; n < max && (cqe = oring_cq_next(ring, &cursor, end)) != NULL; n++) {
-		out[n].user_data = cqe->user_data;
-		out[n].res = cqe->res;
-		out[n].flags = cqe->flags;
-	}
-	oring_cq_release_to(ring, cursor);
-	return n;
-}
-
-uint32_t oring_cq_copy32(struct oring *ring, struct oring_cqe32 *out, uint32_t max)
-{
-	const struct oring_cqe *cqe;
-	uint32_t cursor = ring->cq_released;
-	uint32_t end = oring_cq_end(ring);
-	uint32_t n;
-
-	for (n = 0; n < max && (cqe = oring_cq_next(ring, &cursor, end)) != NULL; n++) {
-		bool big = ring->cq_stride == sizeof(out[n]) || (cqe->flags & ORING_CQE_F_32);
-
-		out[n].cqe.user_data = cqe->user_data;
-		out[n].cqe.res = cqe->res;
-		out[n].cqe.flags = cqe->flags;
-		out[n].big_cqe[0] = big ? oring_cqe_big(cqe)[0] : 0;
-		out[n].big_cqe[1] = big ? oring_cqe_big(cqe)[1] : 0;
-	}
-	oring_cq_release_to(ring, cursor);
-	return n;
+	return ready == 0 && poll && want > 0 ? -ORING_ETIME : (int)ready;
 }

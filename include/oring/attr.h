@@ -60,4 +60,11 @@
 #define oring_likely(condition)	  __builtin_expect(!!(condition), 1)
 #define oring_unlikely(condition) __builtin_expect(!!(condition), 0)
 
+/* The compiler may rely on it. */
+#define oring_assume(condition)                  \
+	do {                                     \
+		if (!(condition))                \
+			__builtin_unreachable(); \
+	} while (0)
+
 #endif

@@ -39,7 +39,7 @@ ORING_INLINE oring_file oring_file_slot(uint32_t slot)
 {
 	oring_file file;
 
-	file.bits = (uint64_t)1 << ORING_FILE_SLOT_BIT | slot;
+	file.bits = ((uint64_t)1 << ORING_FILE_SLOT_BIT) + slot;
 	return file;
 }
 

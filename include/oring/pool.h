@@ -68,7 +68,11 @@ ORING_API int oring_pool_init(struct oring_pool *pool, void *memory, size_t size
 /** oring_pool_record - the record with @index, acquired or not; below the capacity. */
 ORING_INLINE struct oring_sqe *oring_pool_record(const struct oring_pool *pool, uint32_t index)
 {
-	return (struct oring_sqe *)(void *)(pool->records + (size_t)index * pool->stride);
+	struct oring_sqe *record =
+		(struct oring_sqe *)(void *)(pool->records + (size_t)index * pool->stride);
+
+	oring_assume(record != NULL);
+	return record;
 }
 
 /** oring_pool_extra - the caller data of a record. */

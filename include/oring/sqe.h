@@ -20,6 +20,11 @@
 
 ORING_BEGIN_DECLS
 
+/* The same 64 bytes, for clearing and copying many fields at once. */
+struct oring_sqe_words {
+	uint64_t word[8];
+} ORING_MAY_ALIAS;
+
 /**
  * oring_sqe_clear - make an entry blank
  * @sqe: an entry in the caller's own memory; reserved ones are blank already
@@ -37,9 +42,8 @@ ORING_INLINE void oring_sqe_clear(struct oring_sqe *sqe)
 	sqe->len = 0;
 	sqe->op_flags = 0;
 	sqe->user_data = 0;
-	sqe->buf_index = 0;
-	sqe->personality = 0;
-	sqe->file_index = 0;
+	/* buf_index, personality and file_index: gcc would not join them again. */
+	((struct oring_sqe_words *)sqe)->word[5] = 0;
 	sqe->addr3 = 0;
 	sqe->pad2 = 0;
 }
@@ -60,23 +64,20 @@ ORING_INLINE void *oring_sqe128_cmd(struct oring_sqe128 *sqe)
 	return &sqe->sqe.addr3;
 }
 
+/* 16 bytes at once, where the machine can. */
+typedef uint64_t oring_wide __attribute__((vector_size(16), aligned(8), may_alias));
+
 /** oring_sqe_copy - copy all 64 bytes of @from to @to. */
 ORING_INLINE void oring_sqe_copy(struct oring_sqe *to, const struct oring_sqe *from)
 {
-	to->opcode = from->opcode;
-	to->flags = from->flags;
-	to->ioprio = from->ioprio;
-	to->fd = from->fd;
-	to->off = from->off;
-	to->addr = from->addr;
-	to->len = from->len;
-	to->op_flags = from->op_flags;
-	to->user_data = from->user_data;
-	to->buf_index = from->buf_index;
-	to->personality = from->personality;
-	to->file_index = from->file_index;
-	to->addr3 = from->addr3;
-	to->pad2 = from->pad2;
+	const oring_wide *in = (const oring_wide *)from;
+	oring_wide *out = (oring_wide *)to;
+	oring_wide a = in[0], b = in[1], c = in[2], d = in[3];
+
+	out[0] = a;
+	out[1] = b;
+	out[2] = c;
+	out[3] = d;
 }
 
 /**
@@ -199,20 +200,40 @@ ORING_INLINE oring_file oring_sqe_file(const struct oring_sqe *sqe)
  * @tag: 16 bits of the caller's
  *
  * The last call on an entry: operation, flags, tag and file become a direct
- * context.
+ * context. Of a refused entry it is the operation that was refused.
  *
  * Return: 0, or -ERANGE for a file outside 30 bits (a descriptor of 2^29 or
  * more); then user_data is as before.
  */
 ORING_INLINE int oring_sqe_set_direct_tag(struct oring_sqe *sqe, uint16_t tag)
 {
-	oring_context context;
-	int ret = oring_context_direct(sqe->opcode, sqe->flags, tag, oring_sqe_file(sqe), &context);
+	uint64_t bits = sqe->user_data;
+	uint32_t op = sqe->opcode;
+	uint32_t flags = sqe->flags;
+	uint32_t file = (uint32_t)sqe->fd;
+	int ret = -ORING_ERANGE;
 
-	if (oring_unlikely(ret < 0))
-		return ret;
-	sqe->user_data = context.bits;
-	return 0;
+	/* So that the operation is a constant, also where prep may have refused. */
+	if (oring_unlikely(op == ORING_OP_REFUSED))
+		op = (uint8_t)sqe->off;
+	/* As oring_sqe_file(). */
+	if (op == ORING_OP_CLOSE && sqe->file_index != 0) {
+		file = sqe->file_index - 1;
+		flags |= ORING_SQE_FIXED_FILE;
+	} else if (op == ORING_OP_ASYNC_CANCEL && (sqe->op_flags & ORING_ASYNC_CANCEL_FD_FIXED)) {
+		flags |= ORING_SQE_FIXED_FILE;
+	}
+	if (oring_likely(file <= (uint32_t)ORING_CONTEXT_FILE_MAX) ||
+	    oring_likely(file + (1U << 29) < 1U << 30)) {
+		bits = ORING_CONTEXT_DIRECT | op << ORING_CONTEXT_OP_SHIFT |
+		       flags << ORING_CONTEXT_FLAGS_SHIFT |
+		       (uint64_t)tag << ORING_CONTEXT_TAG_SHIFT |
+		       (uint64_t)file << ORING_CONTEXT_FILE_SHIFT;
+		ret = 0;
+	}
+	/* Stored in either case, so that the store which cleared the field can go. */
+	sqe->user_data = bits;
+	return ret;
 }
 
 /** oring_sqe_set_direct - the same, with the buffer group as the tag. */

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* The completion queue on a real kernel, on every shape. */
+#include "harness.h"
+
+RING_TEST(cq, drain_yields_all_then_nothing)
+{
+	/* B3 */
+	struct oring_cqe out[RIG_ENTRIES];
+	int i;
+
+	for (i = 0; i < 8; i++)
+		oring_prep_nop(rig_sqe(rig));
+	rig_wait(rig, 8);
+	cr_assert_eq(oring_cq_copy(&rig->ring, out, RIG_ENTRIES), 8);
+	cr_assert_eq(oring_cq_copy(&rig->ring, out, RIG_ENTRIES), 0);
+}
+
+RING_TEST(cq, walk_may_stop_and_go_on)
+{
+	uint32_t cursor, end;
+	struct oring_cqe *cqe;
+	int i;
+
+	for (i = 0; i < 6; i++)
+		oring_prep_nop(rig_sqe(rig));
+	rig_wait(rig, 6);
+	i = 0;
+	oring_cq_for_each (&rig->ring, cursor, end, cqe) {
+		if (++i == 2)
+			break;
+	}
+	oring_cq_release_to(&rig->ring, cursor);
+	cr_assert_eq(oring_cq_ready(&rig->ring), 4);
+	cr_assert_eq(oring_cq_peek(&rig->ring)->user_data, rig->next_id - 4);
+	/* The function twin, entries reserved and submitted in the walk. */
+	cursor = rig->ring.cq_released;
+	end = oring_cq_end(&rig->ring);
+	for (i = 0; (cqe = oring_cq_next(&rig->ring, &cursor, end)) != NULL; i++) {
+		oring_prep_nop(rig_sqe(rig));
+		cr_assert_eq(oring_submit(&rig->ring), 1);
+	}
+	cr_assert_eq(i, 4, "completions that came during the walk are left for the next");
+	oring_cq_release_to(&rig->ring, cursor);
+	for (i = 0; i < 4; i++)
+		rig_reap(rig);
+	cr_assert_null(oring_cq_peek(&rig->ring));
+}
+
+RING_TEST(cq, peek_and_release_one)
+{
+	struct oring_cqe *cqe;
+	int i;
+
+	oring_cq_release(&rig->ring); /* nothing to release: nothing happens */
+	for (i = 0; i < 3; i++)
+		oring_prep_nop(rig_sqe(rig));
+	rig_wait(rig, 3);
+	for (i = 0; i < 3; i++) {
+		cqe = oring_cq_peek(&rig->ring);
+		cr_assert_eq(cqe, oring_cq_peek(&rig->ring), "peek does not consume");
+		cr_assert_eq(cqe->user_data, rig->next_id - 3 + (unsigned int)i);
+		oring_cq_release(&rig->ring);
+	}
+	cr_assert_null(oring_cq_peek(&rig->ring));
+	cr_assert_eq(oring_cq_ready(&rig->ring), 0);
+}
+
+RING_TEST(cq, more_completions_than_the_ring_holds)
+{
+	/* A17, B18, traps 18 and 19: 80 completions through a ring of 32 slots. */
+	uint64_t came = 0;
+	int batch, rounds;
+
+	for (batch = 0; batch < 5; batch++) {
+		int i;
+
+		for (i = 0; i < RIG_ENTRIES; i++)
+			oring_prep_nop(rig_sqe(rig));
+		cr_assert_eq(oring_submit(&rig->ring), RIG_ENTRIES);
+		for (i = 0; i < 10000 && oring_sq_pending(&rig->ring) > 0; i++)
+			usleep(100);
+		cr_assert_eq(oring_sq_pending(&rig->ring), 0);
+	}
+	cr_assert(oring_cq_overflowed(&rig->ring));
+	cr_assert_eq(oring_cq_ready(&rig->ring), 2 * RIG_ENTRIES, "the ring is full");
+	for (rounds = 0; rounds < 20 && came < 80; rounds++) {
+		struct oring_cqe out[2 * RIG_ENTRIES];
+		uint32_t n = oring_cq_copy(&rig->ring, out, 2 * RIG_ENTRIES);
+		uint32_t i;
+
+		for (i = 0; i < n; i++)
+			cr_assert_eq(out[i].user_data, 0x0123456789abcd00 + came++, "in order");
+		cr_assert_geq(oring_get_events(&rig->ring), 0);
+	}
+	cr_assert_eq(came, 80);
+	cr_assert_not(oring_cq_overflowed(&rig->ring));
+	cr_assert_eq(oring_cq_overflow_count(&rig->ring), 0, "nothing was lost");
+}
+
+RING_TEST(cq, big_completions_are_whole)
+{
+	/* Trap 22: a NOP that asks for 32 bytes gives its off and addr there (6.18). */
+	struct oring_cqe32 out[3];
+	struct oring_sqe *sqe;
+	int i;
+
+	for (i = 0; i < 11; i++) { /* three at a time over 32 slots: fillers on mixed rings */
+		int j;
+
+		for (j = 0; j < 3; j++) {
+			sqe = rig_sqe(rig);
+			oring_prep_nop(sqe);
+			if (j != 1) {
+				sqe->op_flags |= ORING_NOP_CQE32;
+				sqe->off = 1000 + (unsigned int)i;
+				sqe->addr = 2000 + (unsigned int)j;
+			}
+		}
+		if (rig->shape != SHAPE_cqe32 && rig->shape != SHAPE_cqe_mixed) {
+			cr_assert_eq(rig_reap(rig).res, -EINVAL, "no room for 32 bytes here");
+			return;
+		}
+		cr_assert_eq(oring_submit_and_wait(&rig->ring, 3), 3);
+		cr_assert_eq(oring_cq_copy32(&rig->ring, out, 3), 3);
+		SKIP_IF_REFUSED(out[0].cqe.res, "NOP with a 32-byte completion");
+		for (j = 0; j < 3; j++) {
+			cr_assert_eq(out[j].cqe.user_data, rig->next_id - 3 + (unsigned int)j);
+			cr_assert_eq(out[j].cqe.res, 0);
+			if (j != 1) {
+				cr_assert_eq(out[j].big_cqe[0], 1000 + (unsigned int)i);
+				cr_assert_eq(out[j].big_cqe[1], 2000 + (unsigned int)j);
+			} else {
+				cr_assert_eq(out[j].big_cqe[0], 0);
+			}
+		}
+		cr_assert_null(oring_cq_peek(&rig->ring));
+	}
+}
