@@ -18,7 +18,11 @@ static size_t stride_of(size_t extra)
 /* Places in the shared queue: a power of two, so that turns survive the wrap at 2^32. */
 static uint32_t places_of(uint32_t capacity)
 {
-	return capacity <= 1 ? 1 : 1U << (32 - __builtin_clz(capacity - 1));
+	uint32_t places = 1;
+
+	while (places < capacity)
+		places <<= 1;
+	return places;
 }
 
 /* Bytes of the arrays beside the records: states, and @words more words. */

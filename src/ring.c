@@ -67,7 +67,10 @@ static uint32_t fewer_flags(uint32_t flags, uint32_t optional, int error)
 		return without_orphans(flags & ~(left & ORING_SETUP_SQPOLL), optional);
 	if (error != -ORING_EINVAL || left == 0)
 		return flags;
-	return without_orphans(flags & ~(1U << (31 - __builtin_clz(left))), optional);
+	/* Down to the highest bit alone. (A builtin for it may be a call into libgcc.) */
+	while ((left & (left - 1)) != 0)
+		left &= left - 1;
+	return without_orphans(flags & ~left, optional);
 }
 
 /* Setup until a set of flags is taken. Returns the descriptor. */
