@@ -157,27 +157,33 @@ static inline struct oring_sqe *rig_sqe(struct rig *rig)
 	return sqe;
 }
 
-/* Submit what is pending and wait, at most 10 s, until @want completions are ready. */
+/*
+ * Submit what is pending and wait, at most about 10 s, until @want completions
+ * are ready and the kernel has consumed all entries. (SQPOLL's thread posts
+ * completions before it says that it has consumed.)
+ */
 static inline void rig_wait(struct rig *rig, uint32_t want)
 {
+	/* Before 5.11 there is no limit but the test's own. */
+	bool limited = oring_features(&rig->ring) & ORING_FEAT_EXT_ARG;
 	struct oring_wait_arg limit;
 	int tries;
 
-	oring_wait_relative(&limit, 1, 0);
-	for (tries = 0; tries < 10; tries++) {
+	oring_wait_relative(&limit, 0, 10 * 1000 * 1000);
+	for (tries = 0; tries < 1000; tries++) {
 		struct oring_outcome outcome;
 
-		/* Before 5.11 there is no limit but the test's own. */
-		oring_submit_and_wait_timeout(
-			&rig->ring, want,
-			oring_features(&rig->ring) & ORING_FEAT_EXT_ARG ? &limit : NULL, &outcome);
+		oring_submit_and_wait_timeout(&rig->ring, want, limited ? &limit : NULL, &outcome);
 		if (outcome.ready >= want && oring_sq_pending(&rig->ring) == 0)
 			return;
 		cr_assert(outcome.error == 0 || outcome.error == -ETIME || outcome.error == -EINTR,
 			  "enter: %s", strerror(-outcome.error));
+		if (outcome.ready >= want)
+			usleep(10000);
 	}
-	cr_assert_fail("shape %s: %u of %u completions after 10 s", shapes[rig->shape].name,
-		       oring_cq_ready(&rig->ring), want);
+	cr_assert_fail("shape %s: %u of %u completions, %u entries pending",
+		       shapes[rig->shape].name, oring_cq_ready(&rig->ring), want,
+		       oring_sq_pending(&rig->ring));
 }
 
 /* The next completion, copied out and released. */

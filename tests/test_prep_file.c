@@ -779,6 +779,8 @@ RING_TEST(prep, fsync_range)
 		cr_assert_eq(rig_result(rig), 0);
 		cr_assert_leq(unwritten_pages(fd, 0, 16 * 4096), 0, "all is written");
 	}
+	oring_prep_fsync_range(rig_sqe(rig), oring_file_fd(fd), 0, 0, 1U << 1);
+	cr_assert_eq(rig_result(rig), -EINVAL, "no such flag");
 	close(fd);
 }
 
@@ -1039,8 +1041,8 @@ RING_TEST(prep, tee)
 	for (way = 0; way < 4; way++) {
 		int source[2], target[2];
 
-		cr_assert_eq(pipe2(source, O_CLOEXEC | O_NONBLOCK), 0);
-		cr_assert_eq(pipe2(target, O_CLOEXEC | O_NONBLOCK), 0);
+		cr_assert_eq(pipe2(source, O_CLOEXEC), 0);
+		cr_assert_eq(pipe2(target, O_CLOEXEC), 0);
 		cr_assert_eq(write(source[1], "to be copied", 12), 12);
 		oring_prep_tee(rig_sqe(rig), source_by(rig, way, source[0]),
 			       destination_by(rig, way, target[1]), 5, 0);

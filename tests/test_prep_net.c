@@ -239,6 +239,8 @@ RING_TEST(prep, socket_direct)
 	}
 	oring_prep_socket_direct(rig_sqe(rig), AF_INET, SOCK_DGRAM, 0, ORING_SLOT_ALLOC);
 	cr_assert_eq(rig_result(rig), -ENFILE);
+	oring_prep_socket_direct(rig_sqe(rig), AF_INET, SOCK_DGRAM, IPPROTO_TCP, oring_slot_at(3));
+	cr_assert_eq(rig_result(rig), -EPROTONOSUPPORT);
 	oring_prep_socket_direct(rig_sqe(rig), AF_INET, SOCK_DGRAM, 0, oring_slot_at(5));
 	cr_assert_eq(rig_result(rig), -EINVAL, "beyond the table");
 }

@@ -216,8 +216,8 @@ class Debian:
                 os.utime(stamp)
             return configuration
 
-    def newest(self, suite, pattern, arch=None, force=False):
-        """The newest package whose whole name matches the pattern, over all such names."""
+    def packages(self, suite, pattern, arch=None, force=False):
+        """All packages whose whole name matches the pattern, in every version that the suite has."""
         arch = arch or architecture()
         configuration = self.update(suite, arch, force)
         what = f"the index of {suite} ({arch}) cannot be read"
@@ -230,17 +230,38 @@ class Debian:
                 fields = dict(re.findall(r"^(Package|Version): (\S+)", stanza, re.M))
                 if len(fields) == 2:
                     packages.append(Package(fields["Package"], fields["Version"], arch, suite))
-        newest = newest_of(packages)
+        return packages
+
+    def newest(self, suite, pattern, arch=None, force=False):
+        """The newest package whose whole name matches the pattern, over all such names."""
+        newest = newest_of(self.packages(suite, pattern, arch, force))
         if not newest:
-            raise LabError(f"{suite} ({arch}) has no package {pattern}")
+            raise LabError(f"{suite} ({arch or architecture()}) has no package {pattern}")
         return newest
+
+    def closure(self, suite, names, arch):
+        """These packages and all that they depend on, in their newest versions."""
+        configuration = self.update(suite, arch)
+        text = run(["apt-cache", "-c", configuration, "depends", "--recurse", "--no-recommends",
+                    "--no-suggests", "--no-conflicts", "--no-breaks", "--no-replaces",
+                    "--no-enhances", *names],
+                   f"{suite} ({arch}) does not have {', '.join(names)}")
+        found = sorted(set(re.findall(r"^([\w.+-]+)$", text, re.M)))
+        pattern = "|".join(map(re.escape, found))
+        newest = {}
+        for package in self.packages(suite, pattern, arch):
+            newest[package.name] = newest_of([package, newest.get(package.name, package)])
+        return list(newest.values())
+
+    def folder_of(self, package):
+        """Where extract() puts the package's files."""
+        version = package.version.replace(":", "%3a")  # as apt names the file
+        return os.path.join(self.cache, "packages", f"{package.name}_{version}_{package.arch}")
 
     def extract(self, package):
         """The folder with the package's files; downloads it unless it is there already."""
-        version = package.version.replace(":", "%3a")  # as apt names the file
-        label = f"{package.name}_{version}_{package.arch}"
-        target = os.path.join(self.cache, "packages", label)
-        with self.locked(label):
+        target = self.folder_of(package)
+        with self.locked(os.path.basename(target)):
             if os.path.isdir(target):
                 return target
             configuration = self.update(package.suite, package.arch)
