@@ -4,7 +4,7 @@
 /* What is known of each operation, over all its prep functions. */
 #include "opinfo.h"
 
-const struct opinfo opinfo[ORING_OP_LAST] = {
+const struct opinfo oring_opinfo[ORING_OP_LAST] = {
 	[ORING_OP_NOP] = { "NOP", 5 << 8 | 1,
 		/* understands */ FIELD_FD,
 		/* reads from */ 0, /* writes to */ 0 },
@@ -229,10 +229,10 @@ const char *oring_op_name(unsigned int op)
 {
 	if (op == ORING_OP_REFUSED)
 		return "REFUSED";
-	return op < ORING_OP_LAST ? opinfo[op].name : "UNKNOWN";
+	return op < ORING_OP_LAST ? oring_opinfo[op].name : "UNKNOWN";
 }
 
 unsigned int oring_op_since(unsigned int op)
 {
-	return op < ORING_OP_LAST ? opinfo[op].since : 0;
+	return op < ORING_OP_LAST ? oring_opinfo[op].since : 0;
 }

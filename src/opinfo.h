@@ -25,6 +25,6 @@ struct opinfo {
 	uint16_t writes;     /* and of what it writes */
 };
 
-extern const struct opinfo opinfo[ORING_OP_LAST];
+extern const struct opinfo oring_opinfo[ORING_OP_LAST] __attribute__((visibility("hidden")));
 
 #endif

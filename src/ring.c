@@ -162,10 +162,6 @@ static void fill_array(struct oring *ring, const struct oring_params *params)
 		array[i] = i;
 }
 
-/**
- * oring_init_sized - what oring_init() and oring_init_flags() call
- * @size, @layout: the caller's sizeof(struct oring) and ORING_LAYOUT
- */
 int oring_init_sized(struct oring *ring, uint32_t entries, struct oring_params *params,
 		     uint32_t optional, size_t size, uint32_t layout)
 {

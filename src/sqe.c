@@ -28,7 +28,7 @@ int oring_sqe_check(const struct oring_sqe *sqe)
 		return sqe->off >> 8 == ORING_REFUSED_SLOT ? -ORING_EBADSLT : -ORING_EOVERFLOW;
 	if (sqe->opcode >= ORING_OP_LAST)
 		return -ORING_EOPNOTSUPP;
-	understood = opinfo[sqe->opcode].understood;
+	understood = oring_opinfo[sqe->opcode].understood;
 	if (understood == 0)
 		return 0; /* without a prep function there is nothing to compare with */
 	if (sqe->flags & ORING_SQE_BUFFER_SELECT)

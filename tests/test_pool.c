@@ -195,7 +195,7 @@ Test(pool, threads_share, .timeout = 120)
 	for (i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	cr_assert_eq(conflicts, 0);
-	cr_assert_gt(acquired, ROUNDS);
+	cr_assert_gt(acquired, THREADS);
 	cr_assert_eq(double_releases, acquired);
 	for (i = 0; i < CAPACITY; i++)
 		cr_assert_eq(oring_pool_shared_acquire(&shared, 0, &handle, &record), 0,
@@ -225,7 +225,7 @@ Test(pool, one_of_racing_releases_wins, .timeout = 60)
 	int round;
 
 	cr_assert_eq(oring_pool_shared_init(&shared, memory, size, 1, 0), 0);
-	for (round = 0; round < 200; round++) {
+	for (round = 0; round < 50; round++) {
 		pthread_t threads[THREADS];
 		struct oring_sqe *record;
 		int i;

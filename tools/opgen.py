@@ -313,7 +313,7 @@ def mask(fields):
 def opinfo_c(ops, rows):
     lines = ["/* SPDX-License-Identifier: MIT */", "/* %s */" % NOTICE, "/* clang-format off */",
              "/* What is known of each operation, over all its prep functions. */",
-             '#include "opinfo.h"', "", "const struct opinfo opinfo[ORING_OP_LAST] = {"]
+             '#include "opinfo.h"', "", "const struct opinfo oring_opinfo[ORING_OP_LAST] = {"]
     for _, name, since in ops:
         mine = [row for row in rows if row.op == name]
         major, minor = since.split(".")
@@ -326,9 +326,9 @@ def opinfo_c(ops, rows):
     lines += ["};", "",
               "const char *oring_op_name(unsigned int op)", "{",
               "\tif (op == ORING_OP_REFUSED)", '\t\treturn "REFUSED";',
-              '\treturn op < ORING_OP_LAST ? opinfo[op].name : "UNKNOWN";', "}", "",
+              '\treturn op < ORING_OP_LAST ? oring_opinfo[op].name : "UNKNOWN";', "}", "",
               "unsigned int oring_op_since(unsigned int op)", "{",
-              "\treturn op < ORING_OP_LAST ? opinfo[op].since : 0;", "}"]
+              "\treturn op < ORING_OP_LAST ? oring_opinfo[op].since : 0;", "}"]
     return lines
 
 

@@ -839,7 +839,7 @@ ORING_INLINE void oring_prep_link_timeout_update(struct oring_sqe *sqe, oring_co
 	sqe->fd = -1;
 	sqe->addr = target.bits;
 	sqe->off = (uint64_t)(uintptr_t)ts;
-	sqe->op_flags |= ORING_LINK_TIMEOUT_UPDATE | flags;
+	sqe->op_flags |= ORING_TIMEOUT_UPDATE | ORING_LINK_TIMEOUT_UPDATE | flags;
 }
 
 /**

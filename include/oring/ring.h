@@ -78,6 +78,13 @@ ORING_API size_t oring_sizeof(void);
 
 /* ---- setup ---- */
 
+/**
+ * oring_init_sized - what oring_init() and oring_init_flags() call
+ * @size: the caller's sizeof(struct oring)
+ * @layout: the caller's ORING_LAYOUT
+ *
+ * Bindings pass oring_sizeof() and ORING_LAYOUT. Return: as those two.
+ */
 ORING_API int oring_init_sized(struct oring *ring, uint32_t entries, struct oring_params *params,
 			       uint32_t optional, size_t size, uint32_t layout);
 
