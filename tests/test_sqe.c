@@ -100,5 +100,8 @@ Test(sqe, check_says_what_is_wrong)
 	oring_sqe_refuse(&sqe, ORING_REFUSED_LENGTH);
 	cr_assert_eq(oring_sqe_check(&sqe), -EOVERFLOW);
 	oring_sqe_refuse(&sqe, ORING_REFUSED_SLOT);
+	cr_assert_eq(oring_sqe_check(&sqe), -EOVERFLOW, "the first reason stays");
+	oring_prep_nop(&sqe);
+	oring_sqe_refuse(&sqe, ORING_REFUSED_SLOT);
 	cr_assert_eq(oring_sqe_check(&sqe), -EBADSLT);
 }

@@ -199,7 +199,7 @@ ORING_INLINE void oring_prep_write_fixed(struct oring_sqe *sqe, oring_file file,
 }
 
 /**
- * oring_prep_readv_fixed - read at byte @off of @file into @count pieces of registered buffer @index
+ * oring_prep_readv_fixed - read at byte @off of @file into @count pieces of buffer @index
  *
  * @iov: each piece lies inside that buffer, else -EFAULT.
  * Result: bytes read in all; 0 at the end of the file.
@@ -333,7 +333,8 @@ ORING_INLINE void oring_prep_openat2_direct(struct oring_sqe *sqe, int dirfd, co
  * oring_prep_close - close a descriptor, or empty a registered slot (5.15)
  *
  * Requests in flight on the file are not cancelled: they keep it open.
- * Result: 0. -EBADF for what is not open; a descriptor is gone even after an error.
+ * Result: 0. -EBADF for a descriptor or slot that is empty, -EINVAL for a slot beyond the
+ * table, -ENXIO without a table. A descriptor is gone even after another error.
  * Refused, and completed with -EINVAL: slot 2^32 - 1.
  * Since: 5.6.
  */
@@ -404,7 +405,7 @@ ORING_INLINE void oring_prep_statx(struct oring_sqe *sqe, int dirfd, const char 
 }
 
 /**
- * oring_prep_fallocate - allocate, free or zero @len bytes of @file from @off: note the order, length first
+ * oring_prep_fallocate - allocate, free or zero @len bytes of @file from @off; note the order
  *
  * @mode: FALLOC_FL_*, or 0.
  * Result: 0.
@@ -741,7 +742,8 @@ ORING_INLINE void oring_prep_poll_remove(struct oring_sqe *sqe, oring_context ta
  *
  * @renamed: its identity from now on, with ORING_POLL_UPDATE_USER_DATA; else zero bits.
  * @events: what it waits for from now on, with ORING_POLL_UPDATE_EVENTS; else 0.
- * @flags: one or both of these, and ORING_POLL_ADD_MULTI if it shall stay multishot.
+ * @flags: one or both of these; none gives -EINVAL. A multishot poll stays one, another
+ * does not become one.
  * Result: 0; -ENOENT, -EALREADY as for a removal.
  * Since: 5.13.
  */
@@ -760,7 +762,7 @@ ORING_INLINE void oring_prep_poll_update(struct oring_sqe *sqe, oring_context ta
  * oring_prep_timeout - complete at a time, or when @count other completions have come
  *
  * @ts: read when the entry is submitted.
- * @count: 0 for the time alone.
+ * @count: 0 for the time alone; with ORING_TIMEOUT_MULTISHOT, how often it fires.
  * @flags: ORING_TIMEOUT_*: absolute, another clock, multishot.
  * Result: -ETIME when the time came, 0 when the count was reached first.
  * Since: 5.4.
@@ -792,7 +794,7 @@ ORING_INLINE void oring_prep_timeout_remove(struct oring_sqe *sqe, oring_context
 /**
  * oring_prep_timeout_update - give the timeout whose identity is @target a new time
  *
- * @flags: ORING_TIMEOUT_ABS and a clock for the new time, or 0.
+ * @flags: ORING_TIMEOUT_ABS, or 0; anything else gives -EINVAL, the clock stays.
  * Result: 0; -ENOENT, -EALREADY as for a removal.
  * Since: 5.11.
  */
@@ -828,7 +830,7 @@ ORING_INLINE void oring_prep_link_timeout(struct oring_sqe *sqe,
 /**
  * oring_prep_link_timeout_update - give the link timeout whose identity is @target a new time
  *
- * @flags: ORING_TIMEOUT_ABS and a clock for the new time, or 0.
+ * @flags: ORING_TIMEOUT_ABS, or 0; anything else gives -EINVAL, the clock stays.
  * Result: 0; -ENOENT, -EALREADY.
  * Since: 5.15.
  */
@@ -847,7 +849,7 @@ ORING_INLINE void oring_prep_link_timeout_update(struct oring_sqe *sqe, oring_co
  *
  * @flags: ORING_ASYNC_CANCEL_ALL for every request of that identity (5.19), or 0.
  * The request's own completion still comes; until then its memory is the kernel's.
- * Result: 0 found and cancelled, with ALL the number found; -ENOENT none,
+ * Result: 0 found and cancelled, with ALL the number found, 0 too; -ENOENT none,
  * -EALREADY it is running and may or may not end early.
  * Since: 5.5.
  */
@@ -955,7 +957,7 @@ ORING_INLINE void oring_prep_tee(struct oring_sqe *sqe, oring_file in, oring_fil
 /**
  * oring_prep_msg_ring - post a completion with identity @context and result @res to another ring
  *
- * @ring: that ring's descriptor, or a slot that holds it.
+ * @ring: that ring's descriptor. (A slot cannot hold a ring: registering one gives -EBADF.)
  * @context: any 64 bits; the receiver sees a completion like any other.
  * @flags: 0. (A message with flags, or with a descriptor, is another function.)
  * Result: 0 once it is posted; -EBADFD if the other ring is disabled,

@@ -257,6 +257,8 @@ enum oring_refusal {
  */
 ORING_INLINE void oring_sqe_refuse(struct oring_sqe *sqe, unsigned int refusal)
 {
+	if (sqe->opcode == ORING_OP_REFUSED)
+		return; /* the first reason stays */
 	sqe->off = (uint64_t)refusal << 8 | sqe->opcode;
 	sqe->opcode = ORING_OP_REFUSED;
 }
