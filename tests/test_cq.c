@@ -120,9 +120,10 @@ RING_TEST(cq, big_completions_are_whole)
 			cr_assert_eq(rig_reap(rig).res, -EINVAL, "no room for 32 bytes here");
 			return;
 		}
-		cr_assert_eq(oring_submit_and_wait(&rig->ring, 3), 3);
+		rig_wait(rig, 1);
+		SKIP_IF_REFUSED(oring_cq_peek(&rig->ring)->res, "NOP with a 32-byte completion");
+		rig_wait(rig, 3);
 		cr_assert_eq(oring_cq_copy32(&rig->ring, out, 3), 3);
-		SKIP_IF_REFUSED(out[0].cqe.res, "NOP with a 32-byte completion");
 		for (j = 0; j < 3; j++) {
 			cr_assert_eq(out[j].cqe.user_data, rig->next_id - 3 + (unsigned int)j);
 			cr_assert_eq(out[j].cqe.res, 0);

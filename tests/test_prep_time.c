@@ -149,7 +149,7 @@ static void set_time(struct oring_timespec *ts, int64_t nanoseconds)
 
 RING_TEST(prep, poll_add)
 {
-	int way;
+	int way, tries, result = 0;
 
 	for (way = 0; way < 2; way++) {
 		int ends[2];
@@ -169,8 +169,15 @@ RING_TEST(prep, poll_add)
 		cr_assert_eq(rig_result(rig), POLLOUT);
 		file = by(rig, way, ends[0]);
 		close(ends[1]);
-		oring_prep_poll_add(rig_sqe(rig), file, POLLIN);
-		cr_assert_eq(rig_result(rig), POLLIN | POLLHUP, "an end is told unasked");
+		/* Before 6.13 or so a slot lets go of its file only some time after. */
+		for (tries = 0; tries < 500; tries++) {
+			oring_prep_poll_add(rig_sqe(rig), file, POLLIN);
+			result = rig_result(rig);
+			if (result == (POLLIN | POLLHUP))
+				break;
+			usleep(10000);
+		}
+		cr_assert_eq(result, POLLIN | POLLHUP, "an end is told unasked");
 		oring_prep_poll_add(rig_sqe(rig), file, 0);
 		cr_assert_eq(rig_result(rig), POLLHUP);
 		close(ends[0]);
@@ -761,7 +768,7 @@ RING_TEST(prep, async_cancel_file)
 
 RING_TEST(prep, async_cancel_op)
 {
-	static const uint64_t left[] = { ID_A, ID_C };
+	static const uint64_t left[] = { ID_A, ID_C }, timeouts[] = { ID_B };
 	static struct oring_timespec ts;
 	int ends[2];
 	oring_file file;
@@ -781,7 +788,13 @@ RING_TEST(prep, async_cancel_op)
 	oring_prep_async_cancel_op(rig_sqe(rig), ORING_OP_ACCEPT, 0);
 	cr_assert_eq(rig_result(rig), -ENOENT);
 	oring_prep_async_cancel_op(rig_sqe(rig), ORING_OP_TIMEOUT, ORING_ASYNC_CANCEL_ALL);
-	cr_assert_eq(reap_cancelled(rig, 1), 1, "the timeout, not the polls");
+	rig_wait(rig, 1);
+	if (oring_cq_peek(&rig->ring)->res == 0) { /* 6.1 does not look at timeouts here */
+		cr_assert_eq(rig_result(rig), 0);
+		clean_up(rig, timeouts, 1);
+	} else {
+		cr_assert_eq(reap_cancelled(rig, 1), 1, "the timeout, not the polls");
+	}
 	nothing_comes(rig);
 	clean_up(rig, left, 2);
 	wait_in_vain(rig, ID_A, file);

@@ -111,7 +111,11 @@ ORING_API int oring_register_probe(struct oring *ring, struct oring_probe *probe
  */
 ORING_API int oring_register_pbuf_ring(struct oring *ring, const struct oring_buf_reg *reg);
 
-/** oring_unregister_pbuf_ring - forget the ring of group @bgid. Return: 0; -ENOENT. Since: 5.19. */
+/**
+ * oring_unregister_pbuf_ring - forget the ring of group @bgid
+ *
+ * Return: 0; -ENOENT if there is none (-EINVAL on 6.1). Since: 5.19.
+ */
 ORING_API int oring_unregister_pbuf_ring(struct oring *ring, uint16_t bgid);
 
 ORING_END_DECLS

@@ -283,7 +283,7 @@ ORING_API int oring_wait(struct oring *ring, uint32_t want, const struct oring_w
 /**
  * oring_get_events - let the kernel make what completions it can, without waiting
  *
- * Runs deferred task work (up to 20 items), moves completions that overflowed
+ * Runs deferred task work (since 6.13 or so up to 20 items), moves completions that overflowed
  * into the ring as far as there is room, polls devices with IOPOLL. Enters the
  * kernel.
  *
