@@ -9,14 +9,13 @@ struct whole_probe {
 	struct oring_probe_op ops[256];
 };
 
-/* Clears and reads word by word: both structures are whole words. */
-static void clear_words(void *memory, size_t bytes)
+static void clear_bytes(void *memory, size_t size)
 {
-	uint32_t *word = (uint32_t *)memory;
+	unsigned char *byte = (unsigned char *)memory;
 	size_t i;
 
-	for (i = 0; i < bytes / sizeof(*word); i++)
-		word[i] = 0;
+	for (i = 0; i < size; i++)
+		byte[i] = 0;
 }
 
 static void clear_set(struct oring_feature_set *set)
@@ -41,7 +40,7 @@ static int ask_probe(struct oring *ring, struct oring_feature_set *set)
 	unsigned int i;
 	int ret;
 
-	clear_words(&probe, sizeof(probe));
+	clear_bytes(&probe, sizeof(probe));
 	ret = sys_register(ring->fd, ORING_REGISTER_PROBE, &probe, 256);
 	if (ret < 0)
 		return ret;
@@ -60,8 +59,8 @@ int oring_feature_query(uint32_t query_op, void *out, uint32_t size)
 	struct oring_query_hdr query;
 	int ret;
 
-	clear_words(&query, sizeof(query));
-	clear_words(out, size);
+	clear_bytes(&query, sizeof(query));
+	clear_bytes(out, size);
 	query.query_op = query_op;
 	query.query_data = (uint64_t)(uintptr_t)out;
 	query.size = size;
@@ -116,7 +115,7 @@ int oring_feature_try_setup(uint32_t flags)
 	struct oring_params params;
 	int ret;
 
-	clear_words(&params, sizeof(params));
+	clear_bytes(&params, sizeof(params));
 	params.flags = with_needed(flags);
 	params.cq_entries = 8;	     /* with CQSIZE */
 	params.wq_fd = (uint32_t)-1; /* with ATTACH_WQ: no such descriptor */

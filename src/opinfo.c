@@ -6,7 +6,8 @@
 
 const struct opinfo oring_opinfo[ORING_OP_LAST] = {
 	[ORING_OP_NOP] = { "NOP", 5 << 8 | 1,
-		/* understands */ FIELD_FD,
+		/* understands */ FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN | FIELD_OP_FLAGS
+			| FIELD_BUF_INDEX,
 		/* reads from */ 0, /* writes to */ 0 },
 	[ORING_OP_READV] = { "READV", 5 << 8 | 1,
 		/* understands */ FIELD_IOPRIO | FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN |
@@ -103,7 +104,7 @@ const struct opinfo oring_opinfo[ORING_OP_LAST] = {
 		/* reads from */ FIELD_ADDR, /* writes to */ 0 },
 	[ORING_OP_RECV] = { "RECV", 5 << 8 | 6,
 		/* understands */ FIELD_IOPRIO | FIELD_FD | FIELD_ADDR | FIELD_LEN |
-			FIELD_OP_FLAGS,
+			FIELD_OP_FLAGS | FIELD_FILE_INDEX,
 		/* reads from */ 0, /* writes to */ FIELD_ADDR },
 	[ORING_OP_OPENAT2] = { "OPENAT2", 5 << 8 | 6,
 		/* understands */ FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN |

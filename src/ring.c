@@ -73,25 +73,24 @@ static uint32_t fewer_flags(uint32_t flags, uint32_t optional, int error)
 	return without_orphans(flags & ~left, optional);
 }
 
-/* Setup until a set of flags is taken. Returns the descriptor. */
+/* Setup until a set of flags is taken. Returns the descriptor; on error @params is as before. */
 static int negotiate(uint32_t entries, struct oring_params *params, uint32_t optional)
 {
-	uint32_t flags = params->flags | optional;
+	uint32_t required = params->flags;
+	uint32_t next;
+	int ret;
 
-	optional &= ~params->flags;
-	for (;;) {
-		uint32_t fewer;
-		int ret;
-
-		params->flags = flags;
+	optional &= ~required;
+	next = without_orphans(required | optional, optional);
+	do {
+		params->flags = next;
 		ret = sys_setup(entries, params);
 		if (ret >= 0)
 			return ret;
-		fewer = fewer_flags(flags, optional, ret);
-		if (fewer == flags)
-			return ret;
-		flags = fewer;
-	}
+		next = fewer_flags(params->flags, optional, ret);
+	} while (next != params->flags);
+	params->flags = required;
+	return ret;
 }
 
 static int map_rings(struct oring *ring, const struct oring_params *params)
@@ -259,7 +258,8 @@ __attribute__((noinline)) static int submit_polled(struct oring *ring, uint32_t 
 		return (int)committed;
 	/* Entries to submit are the thread's business; the count here is only echoed. */
 	ret = enter(ring, committed, want, flags, arg, arg_size);
-	return ret < 0 ? ret : (int)committed;
+	/* What is committed is the thread's: as in the kernel, an error is told when nothing was. */
+	return ret < 0 && committed == 0 ? ret : (int)committed;
 }
 
 /* Commit everything and enter once. */
@@ -344,7 +344,9 @@ static inline int prepare_wait(const struct oring *ring, const struct oring_wait
 	}
 	if (oring_unlikely(!(ring->features & ORING_FEAT_EXT_ARG)))
 		return -ORING_EOPNOTSUPP;
-	if (oring_unlikely(arg->min_wait_usec != 0) && !(ring->features & ORING_FEAT_MIN_TIMEOUT))
+	/* Absolute times came with the same release, and have no mark of their own. */
+	if (oring_unlikely(arg->min_wait_usec != 0 || (arg->flags & ORING_WAIT_ABS)) &&
+	    !(ring->features & ORING_FEAT_MIN_TIMEOUT))
 		return -ORING_EOPNOTSUPP;
 	call->flags |= ORING_ENTER_EXT_ARG;
 	extended->sigmask = (uint64_t)(uintptr_t)arg->sigmask;

@@ -623,11 +623,11 @@ Test(rows, check_finds_what_the_kernel_would)
 
 	oring_sqe_clear(&sqe);
 	oring_prep_nop(&sqe);
-	sqe.addr = 1;
+	sqe.addr3 = 1;
 	cr_assert_eq(oring_sqe_check(&sqe), -EINVAL, "no memory for a nop");
 	oring_sqe_clear(&sqe);
 	oring_prep_fsync(&sqe, oring_file_fd(1), 0);
-	sqe.addr = 1;
+	sqe.addr3 = 1;
 	cr_assert_eq(oring_sqe_check(&sqe), -EINVAL);
 	oring_sqe_clear(&sqe);
 	oring_prep_close(&sqe, oring_file_fd(1));

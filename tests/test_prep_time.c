@@ -768,7 +768,7 @@ RING_TEST(prep, async_cancel_file)
 
 RING_TEST(prep, async_cancel_op)
 {
-	static const uint64_t left[] = { ID_A, ID_C }, timeouts[] = { ID_B };
+	static const uint64_t left[] = { ID_A, ID_C };
 	static struct oring_timespec ts;
 	int ends[2];
 	oring_file file;
@@ -780,6 +780,13 @@ RING_TEST(prep, async_cancel_op)
 	result = rig_result(rig);
 	SKIP_IF_REFUSED(result, "a cancel by operation");
 	cr_assert_eq(result, -ENOENT);
+	wait_in_vain(rig, ID_A, file);
+	issue(rig);
+	oring_prep_async_cancel_op(rig_sqe(rig), ORING_OP_POLL_ADD, 0);
+	rig_wait(rig, 1);
+	if (oring_cq_peek(&rig->ring)->res == -ENOENT) /* taken, and without effect, on 6.1 */
+		cr_skip_test("a cancel by operation: not on this kernel");
+	cr_assert_eq(reap_cancelled(rig, 1), 0);
 	set_time(&ts, HOUR);
 	wait_in_vain(rig, ID_A, file);
 	oring_prep_timeout(sqe_as(rig, ID_B), &ts, 0, 0);
@@ -788,13 +795,7 @@ RING_TEST(prep, async_cancel_op)
 	oring_prep_async_cancel_op(rig_sqe(rig), ORING_OP_ACCEPT, 0);
 	cr_assert_eq(rig_result(rig), -ENOENT);
 	oring_prep_async_cancel_op(rig_sqe(rig), ORING_OP_TIMEOUT, ORING_ASYNC_CANCEL_ALL);
-	rig_wait(rig, 1);
-	if (oring_cq_peek(&rig->ring)->res == 0) { /* 6.1 does not look at timeouts here */
-		cr_assert_eq(rig_result(rig), 0);
-		clean_up(rig, timeouts, 1);
-	} else {
-		cr_assert_eq(reap_cancelled(rig, 1), 1, "the timeout, not the polls");
-	}
+	cr_assert_eq(reap_cancelled(rig, 1), 1, "the timeout, not the polls");
 	nothing_comes(rig);
 	clean_up(rig, left, 2);
 	wait_in_vain(rig, ID_A, file);

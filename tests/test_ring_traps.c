@@ -183,6 +183,9 @@ Test(setup, optional_flags_are_negotiated)
 		{ ORING_SETUP_SQPOLL,
 		  ORING_SETUP_SINGLE_ISSUER | ORING_SETUP_DEFER_TASKRUN | ORING_SETUP_TASKRUN_FLAG,
 		  ORING_SETUP_SQPOLL | ORING_SETUP_SINGLE_ISSUER },
+		/* What makes no sense alone does not take others with it. */
+		{ 0, ORING_SETUP_TASKRUN_FLAG | ORING_SETUP_NO_SQARRAY | ORING_SETUP_CQE_MIXED,
+		  ORING_SETUP_NO_SQARRAY | ORING_SETUP_CQE_MIXED },
 		/* Without its owner, deferred work is not asked for. */
 		{ ORING_SETUP_SQE128, ORING_SETUP_DEFER_TASKRUN | ORING_SETUP_TASKRUN_FLAG,
 		  ORING_SETUP_SQE128 },
@@ -213,6 +216,8 @@ Test(setup, impossible_flags_get_the_kernels_error)
 	memset(&params, 0, sizeof(params));
 	params.flags = ORING_SETUP_SQPOLL | ORING_SETUP_DEFER_TASKRUN;
 	cr_assert_eq(oring_init_flags(&ring, 8, &params, ORING_SETUP_CLAMP), -EINVAL);
+	cr_assert_eq(params.flags, ORING_SETUP_SQPOLL | ORING_SETUP_DEFER_TASKRUN,
+		     "as before, for another try");
 }
 
 /* In a child, as nobody, with @memlock bytes: the result of making @count rings. */
@@ -467,6 +472,24 @@ Test(sqpoll, an_awake_thread_needs_no_system_call, .timeout = TEST_SECONDS)
 		usleep(1000);
 	cr_assert_eq(oring_cq_peek(&ring)->user_data, 2);
 	ring.enter_fd = fd;
+	cr_assert_eq(oring_exit(&ring), 0);
+}
+
+Test(sqpoll, an_error_after_the_commit_is_told_next, .timeout = TEST_SECONDS)
+{
+	/* The entry is the thread's, and counted; the ring is disabled, and that is told too. */
+	struct oring ring;
+	int i;
+
+	require_ring(&ring, 8, ORING_SETUP_SQPOLL | ORING_SETUP_R_DISABLED);
+	for (i = 0; i < 500 && !oring_sq_needs_wakeup(&ring); i++)
+		usleep(10000);
+	nop(&ring, 1);
+	cr_assert_eq(oring_submit(&ring), 1);
+	cr_assert_eq(oring_submit(&ring), -EBADFD);
+	cr_assert_eq(oring_enable(&ring), 0);
+	cr_assert_eq(oring_submit_and_wait(&ring, 1), 0);
+	cr_assert_eq(oring_cq_peek(&ring)->user_data, 1);
 	cr_assert_eq(oring_exit(&ring), 0);
 }
 

@@ -89,7 +89,7 @@ Test(sqe, check_says_what_is_wrong)
 	oring_sqe_clear(&sqe);
 	oring_prep_nop(&sqe);
 	cr_assert_eq(oring_sqe_check(&sqe), 0);
-	sqe.addr = 1;
+	sqe.addr3 = 1;
 	cr_assert_eq(oring_sqe_check(&sqe), -EINVAL);
 	oring_sqe_clear(&sqe);
 	oring_prep_fsync(&sqe, oring_file_fd(0), 0);

@@ -132,7 +132,8 @@ ORING_INLINE struct oring_cqe *oring_cq_peek(struct oring *ring)
 /**
  * oring_cq_release - give back the completion that oring_cq_peek() returned
  *
- * Nothing is peeked: nothing happens. Owner only.
+ * Only after a peek that returned one: what is released is the oldest completion
+ * there is, looked at or not. With none ready nothing happens. Owner only.
  */
 ORING_INLINE void oring_cq_release(struct oring *ring)
 {

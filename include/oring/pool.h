@@ -9,12 +9,17 @@
  * from elsewhere carries is compared, never followed.
  *
  * Free records wait first-in first-out, so a handle's bits come round only
- * after capacity x 2^30 uses. Generations start at a number that depends on
- * the memory's address, so that handles of another pool are not mistaken for
- * one's own except by a chance of 1 in 2^30.
+ * after 2^30 uses of its record: capacity x 2^30 uses of a pool that is empty.
+ * Generations start at a number that depends on the memory's address, so that
+ * handles of another pool are not mistaken for one's own except by a chance of
+ * 1 in 2^30. A pool made again in the same memory starts at the same number: do
+ * that only when no handle of the earlier one can come back.
  *
  * Two forms: struct oring_pool for one thread at a time; struct
- * oring_pool_shared for several, without locks.
+ * oring_pool_shared for several. The shared form takes no lock, but is not free
+ * of waiting: a release may spin while another thread stands between two
+ * instructions of an acquire. So not from a signal handler that may interrupt
+ * a call on the same pool, and with care among real-time priorities.
  */
 #ifndef ORING_POOL_H
 #define ORING_POOL_H

@@ -9,6 +9,13 @@
  * kernel's. Nothing enters the kernel but what says so. Results are >= 0 or a
  * negative errno; errno is not touched.
  *
+ * Since 5.4, where nothing later is told.
+ *
+ * IOPOLL without SQPOLL is apart: the kernel then polls the device instead of
+ * waiting, takes no notice of times and signal masks, and returns as soon as
+ * any completion is ready or nothing is there to poll: waits return fewer than
+ * wanted, even 0. Release what is ready before polling again.
+ *
  * Threads. The submission side (oring_sq_*, oring_submit*) belongs to one
  * thread at a time, the completion side (oring_cq_*, oring_wait) to one thread
  * at a time; they touch different cache lines, so two threads may own one side
@@ -200,7 +207,7 @@ ORING_INLINE void oring_wait_absolute(struct oring_wait_arg *arg, int64_t sec, i
 struct oring_outcome {
 	uint32_t submitted; /* entries consumed (SQPOLL: committed) by this call */
 	uint32_t ready;	    /* completion slots that can be read now */
-	int32_t error;	    /* what enter returned, if negative; else 0 */
+	int32_t error;	    /* what the call returned, if negative; else 0 */
 };
 
 /**
@@ -218,7 +225,8 @@ ORING_API int oring_enter(struct oring *ring, uint32_t to_submit, uint32_t min_c
  * Enters the kernel if there is something to submit; with SQPOLL only if the
  * kernel's thread sleeps.
  *
- * Return: entries consumed; with SQPOLL, entries committed by this call. Fewer
+ * Return: entries consumed; with SQPOLL, entries committed by this call (an
+ * error is then told by the next call that commits none). Fewer
  * than pending means: the kernel stopped at a bad entry (which completes with
  * its error; never with SUBMIT_ALL) or ran short of memory. The rest stays
  * queued (oring_sq_pending()); if that was inside a chain the chain ended, and
@@ -254,8 +262,14 @@ ORING_API int oring_submit_and_wait(struct oring *ring, uint32_t want);
  *
  * Return: as oring_submit(); with nothing to submit also -ETIME, -EINTR, if no
  * completion is ready; -EINVAL for a time that is none; -EOPNOTSUPP where the
- * kernel has no timeouts here (before 5.11), or no min_wait_usec (before 6.12):
- * then nothing was entered. Link a timeout entry instead.
+ * kernel has no timeouts here (before 5.11), or no absolute ones and no
+ * min_wait_usec (before 6.12): then nothing was entered. Instead:
+ *
+ *	oring_prep_timeout(sqe, &ts, 1, 0);
+ *	oring_submit_and_wait(ring, 1);
+ *
+ * completes after ts, or when one other completion has come; it takes an entry
+ * and a completion.
  * Threads: owner only (both sides).
  */
 ORING_API int oring_submit_and_wait_timeout(struct oring *ring, uint32_t want,
@@ -264,10 +278,12 @@ ORING_API int oring_submit_and_wait_timeout(struct oring *ring, uint32_t want,
 
 /**
  * oring_wait - wait until @want completions are ready
- * @want: slots ready, at most the ring's size
- * @arg: timeout, signals; NULL: without limit
+ * @want: slots ready, at most the ring's size; 0 is oring_get_events()
+ * @arg: timeout, signals; NULL: without limit. min_wait_usec without a timeout
+ *       is one: the wait ends then
  *
- * Submits nothing. If enough are ready it does not enter the kernel. A zero
+ * Submits nothing. If enough are ready it does not enter the kernel. (On a
+ * mixed ring what is ready may be a filler alone: peek, then get events.) A zero
  * relative timeout without signal mask reaps what the kernel holds and does
  * not sleep. A timeout entry that expires ends any wait, however many
  * completions were wanted (io_should_wake() in the kernel).

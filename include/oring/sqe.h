@@ -65,7 +65,7 @@ ORING_INLINE void *oring_sqe128_cmd(struct oring_sqe128 *sqe)
 }
 
 /* 16 bytes at once, where the machine can. */
-typedef uint64_t oring_wide __attribute__((vector_size(16), aligned(8), may_alias));
+typedef uint64_t oring_wide __attribute__((vector_size(16), aligned(4), may_alias));
 
 /** oring_sqe_copy - copy all 64 bytes of @from to @to. */
 ORING_INLINE void oring_sqe_copy(struct oring_sqe *to, const struct oring_sqe *from)

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * System calls on aarch64: number in x8, arguments in x0 to x5, result in x0.
- * Nothing else is lost.
+ * Every other general and vector register is kept; SVE's wider parts are not, so
+ * the library must not be built for SVE.
+ */
+#ifdef __ARM_FEATURE_SVE
+#error "system calls lose SVE registers: build without SVE"
+#endif
+/*
+ * The rest as in the kernel's asm-generic/unistd.h.
  */
 #define SYS_NR_MMAP   222
 #define SYS_NR_MUNMAP 215

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * System calls on riscv64: number in a7, arguments in a0 to a5, result in a0.
- * Nothing else is lost.
+ * Every other general and floating register is kept; vector registers are not, so
+ * the library must not be built for the vector extension.
  */
+#ifdef __riscv_vector
+#error "system calls lose vector registers: build without the vector extension"
+#endif
 #if __riscv_xlen != 64
 #error "only the 64-bit RISC-V is supported"
 #endif
