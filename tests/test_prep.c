@@ -652,6 +652,7 @@ RING_TEST(rows, check_agrees_with_the_kernel)
 {
 	/* Trap 13: what check calls a mistake, the kernel refuses or, for some fields, ignores. */
 	struct oring_sqe *sqe;
+	int ret;
 
 	sqe = rig_sqe(rig);
 	oring_prep_fsync(sqe, oring_file_fd(1), 0);
@@ -672,7 +673,8 @@ RING_TEST(rows, check_agrees_with_the_kernel)
 	oring_prep_poll_remove(sqe, oring_context_from_bits(4711));
 	sqe->buf_index = 1;
 	cr_assert_eq(oring_sqe_check(sqe), -EINVAL);
-	cr_assert_eq(rig_result(rig), -EINVAL);
+	ret = rig_result(rig);
+	cr_assert(ret == -EINVAL || ret == -ENOENT, "%d", ret); /* 5.10 ignores it */
 	sqe = rig_sqe(rig);
 	oring_prep_timeout_remove(sqe, oring_context_from_bits(4711));
 	sqe->file_index = 1;

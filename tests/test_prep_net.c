@@ -459,6 +459,8 @@ RING_TEST(prep, accept_direct_without_a_free_slot)
 	int listener = listening_socket(&address);
 	int client = client_of(&address);
 
+	/* The choice of a slot came with this operation; 5.10 ignores slots here. */
+	REQUIRE_OP(rig, ORING_OP_SOCKET);
 	fds[0] = listener;
 	fds[1] = client;
 	cr_assert_eq(oring_register_files(&rig->ring, fds, 2), 0);

@@ -561,6 +561,7 @@ ORING_INLINE void oring_prep_accept(struct oring_sqe *sqe, oring_file sock,
  *
  * @flags: SOCK_NONBLOCK; SOCK_CLOEXEC gives -EINVAL.
  * @slot: replaces what the slot held; ORING_SLOT_ALLOC since 5.19.
+ * Before 5.15 the kernel takes no notice of @slot, and a descriptor comes.
  * Result: 0, or the slot that the kernel chose; -ENFILE if none is free.
  * Refused, and completed with -EINVAL: slot 2^32 - 2.
  * Since: 5.15.
