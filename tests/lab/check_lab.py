@@ -1,0 +1,425 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""tools/kernel-lab where things go wrong, and its parts. Needs no network: what
+needs a kernel takes one that the lab has downloaded before. Prints TAP."""
+
+import contextlib
+import glob
+import io
+import lzma
+import os
+import subprocess
+import sys
+import tempfile
+import types
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOOLS = os.path.join(HERE, "..", "..", "tools")
+LAB = os.path.join(TOOLS, "kernel-lab")
+sys.dont_write_bytecode = True
+sys.path[:0] = [os.path.join(TOOLS, "lab"), TOOLS]
+
+import cli  # noqa: E402 (found by the path above)
+import debian  # noqa: E402
+import guest  # noqa: E402
+import initramfs  # noqa: E402
+import kernels  # noqa: E402
+import programs  # noqa: E402
+import tap_summary  # noqa: E402
+
+TESTS = []
+
+
+class Skip(Exception):
+    """This cannot be tried here: why."""
+
+
+def test(function):
+    TESTS.append(function)
+    return function
+
+
+def lab(*words, **environment):
+    return subprocess.run([sys.executable, LAB, *words], capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, env={**os.environ, **environment}, check=False)
+
+
+def check(got, wanted):
+    if got != wanted:
+        raise AssertionError(f"{got!r}, not {wanted!r}")
+
+
+def check_in(part, text):
+    if part not in text:
+        raise AssertionError(f"{part!r} is not in {text!r}")
+
+
+def package(name, version, suite="trixie"):
+    return debian.Package(name, version, "amd64", suite)
+
+
+class FakeLab:
+    """Suites as {suite: [package] or what is wrong with it}."""
+
+    def __init__(self, suites):
+        self.suites = suites
+
+    def packages(self, suite, pattern, _arch):
+        found = self.suites.get(suite, [])
+        if isinstance(found, str):
+            raise debian.LabError(found)
+        return [one for one in found if debian.re.fullmatch(pattern, one.name)]
+
+
+# ---- usage ----
+
+@test
+def help_is_there():
+    for words in ["--help"], ["run", "--help"], ["shell", "--help"], ["list", "--help"], ["fetch", "--help"]:
+        result = lab(*words)
+        check(result.returncode, 0)
+        check_in("exit status", result.stdout)
+
+
+@test
+def wrong_usage_is_2():
+    for words in ["run"], ["run", "9.99"], ["run", "6.1,9.99"], ["run", "--arch", "vax", "6.1"], \
+            ["run", ","], ["fetch", "--arch", "arm64", "5.10"], ["nonsense"], ["list", "--", "test"]:
+        result = lab(*words)
+        check((words, result.returncode), (words, 2))
+        check_in(" error: ", result.stderr)
+    check_in("there are 5.10, 6.1,", lab("run", "9.99").stderr)
+
+
+@test
+def series_are_lists():
+    check(cli.parse_series("6.1,newest", "amd64"), ["6.1", "newest"])
+    check(cli.parse_series("all", "arm64"), ["6.12", "newest"])
+    check("newest" in cli.parse_series("all", "amd64"), False)
+
+
+@test
+def packages_are_named():
+    words = lab("packages").stdout.split()
+    for name in "qemu-system-x86", "qemu-system-arm", "qemu-system-misc", "e2fsprogs":
+        check_in(name, words)
+
+
+# ---- what is missing ----
+
+@test
+def no_qemu():
+    with tempfile.TemporaryDirectory() as empty:
+        for arch, name in ("amd64", "qemu-system-x86"), ("arm64", "qemu-system-arm"):
+            result = lab("run", "--arch", arch, "6.12", PATH=empty)
+            check(result.returncode, 3)
+            check_in(f"is not installed (Debian package {name})", result.stderr)
+
+
+@test
+def no_apt():
+    with tempfile.TemporaryDirectory() as empty:
+        result = lab("fetch", "6.1", PATH=empty, ORING_LAB_CACHE=empty)
+        check(result.returncode, 3)
+        check_in("missing: 6.1 amd64: ", result.stderr)
+
+
+def with_sources(text, *words):
+    """The lab where apt's only source is this one."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in ("sources.list", text), \
+                ("apt.conf", f'Dir::Etc::sourcelist "{folder}/sources.list";\n'
+                             'Dir::Etc::sourceparts "/dev/null";\n'):
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                file.write(content)
+        return lab(*words, APT_CONFIG=f"{folder}/apt.conf", ORING_LAB_CACHE=f"{folder}/cache")
+
+
+@test
+def no_mirror():
+    result = with_sources("", "fetch", "6.1,newest")
+    check(result.returncode, 3)
+    check_in("missing: 6.1 amd64: no kernel 6.1 for amd64: apt is not configured with a Debian mirror",
+             result.stderr)
+    check_in("missing: newest amd64: ", result.stderr)
+
+
+@test
+def broken_mirror():
+    result = with_sources(f"deb file:///nowhere/debian {debian.release()} main\n", "list", "--arch", "amd64")
+    check(result.returncode, 3)
+    check_in("5.10    amd64    missing: ", result.stdout)
+    check_in("the index of bookworm (amd64) cannot be fetched", result.stdout)
+
+
+@test
+def cache_that_cannot_be_written():
+    result = lab("fetch", "6.1", ORING_LAB_CACHE="/proc/nowhere")
+    check(result.returncode, 3)
+    check_in("the cache folder /proc/nowhere cannot be written", result.stderr)
+
+
+# ---- which kernel ----
+
+@test
+def newest_point_release():
+    suites = {"trixie": [package("linux-image-6.12.9+deb13-cloud-amd64", "6.12.9-1"),
+                         package("linux-image-6.12.107+deb13-cloud-amd64", "6.12.107-1"),
+                         package("linux-image-6.12.200+deb13-amd64", "6.12.200-1"),
+                         package("linux-image-6.1.300+deb13-cloud-amd64", "6.1.300-1")]}
+    kernel = kernels.resolve(FakeLab(suites), "6.12", "amd64", lambda text: None)
+    check(kernel.release, "6.12.107+deb13-cloud-amd64")
+    check(kernel.extra, [])
+
+
+@test
+def old_names_and_new_ones():
+    suites = {"bookworm": [package("linux-image-6.1.0-9-cloud-amd64", "6.1.27-1"),
+                           package("linux-image-6.1.0-47-cloud-amd64", "6.1.170-1")],
+              "trixie-backports": [package("linux-image-7.1.3+deb13-cloud-amd64", "7.1.3-1"),
+                                   package("linux-binary-7.1.3+deb13-cloud-amd64", "7.1.3-1"),
+                                   package("linux-binary-unsigned-7.3.4+deb13-cloud-amd64", "7.3.4-1",
+                                           "trixie-backports"),
+                                   package("linux-modules-7.3.4+deb13-cloud-amd64", "7.3.4-1")]}
+
+    def resolved(series):
+        return kernels.resolve(FakeLab(suites), series, "amd64", lambda text: None)
+    check(resolved("6.1").release, "6.1.0-47-cloud-amd64")
+    check(resolved("7.1").package.name, "linux-binary-7.1.3+deb13-cloud-amd64")
+    check(resolved("newest").release, "7.3.4+deb13-cloud-amd64")
+    check(resolved("newest").extra[0].name, "linux-modules-7.3.4+deb13-cloud-amd64")
+
+
+@test
+def one_broken_suite_does_not_stop_another():
+    said = []
+    suites = {"trixie-backports": "no index", "sid": [package("linux-binary-7.2.1-cloud-amd64", "7.2.1-1")]}
+    check(kernels.resolve(FakeLab(suites), "newest", "amd64", said.append).release, "7.2.1-cloud-amd64")
+    check(said, ["newest: chosen without one suite, since no index"])
+    try:
+        kernels.resolve(FakeLab({"trixie-backports": "no index"}), "7.2", "amd64", said.append)
+    except debian.LabError as error:
+        check(str(error), "no kernel 7.2 for amd64: no index")
+    else:
+        raise AssertionError("no error")
+
+
+@test
+def modules_in_loading_order():
+    with tempfile.TemporaryDirectory() as tree:
+        def module(name, needs, compressed):
+            path = os.path.join(tree, "kernel", "drivers", name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            content = b"\x7fELF\0license=GPL\0depends=" + needs + b"\0name=x\0"
+            with (lzma.open(path + ".ko.xz", "wb") if compressed else open(path + ".ko", "wb")) as file:
+                file.write(content)
+        module("ext4", b"jbd2,crc-16", True)
+        module("crc-16", b"", False)
+        module("jbd2", b"", True)
+        module("other", b"", True)
+        loaded = kernels.modules([tree], ["ext4", "crc_16", "not_there"])
+    check([name for name, _ in loaded], ["jbd2", "crc_16", "ext4"])
+    check(loaded[2][1][:4], b"\x7fELF")
+
+
+@test
+def archive_has_folders_and_files():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "initrd")
+        with initramfs.Archive(path) as archive:
+            archive.add("/a/b/file", b"12345", 0o755)
+            archive.device("dev/console", 5, 1)
+        with open(path, "rb") as file:
+            data = file.read()
+    names, place = [], 0
+    while place < len(data):
+        check(data[place:place + 6], b"070701")
+        size, name_size = int(data[place + 54:place + 62], 16), int(data[place + 94:place + 102], 16)
+        names.append(data[place + 110:place + 110 + name_size - 1].decode())
+        place += -(-(110 + name_size) // 4) * 4
+        place += -(-size // 4) * 4
+    check(names, ["a", "a/b", "a/b/file", "dev", "dev/console", "TRAILER!!!"])
+
+
+# ---- what a guest tells ----
+
+def told(text):
+    report = guest.Report()
+    for line in text.splitlines():
+        report.take(line)
+    report.finish()
+    return report
+
+
+def judged(outcome):
+    program = tap_summary.Program(outcome.entry("x"))
+    return len(program.passed), len(program.failed), len(program.skipped)
+
+
+@test
+def tap_between_frames():
+    report = told("noise\n@lab boot 6.1.0\n@lab without a drive\n@lab begin one\n1..3\nok 1 - a\n"
+                  "ok 2 - b # SKIP why: not\nnot ok 3 - c\n  message\n@lab stderr words here\n@lab end one 1 7\n"
+                  "@lab begin two\n1..1\nok 1 - d\n@lab end two 0 1\n@lab done\n")
+    check(report.release, "6.1.0")
+    check(report.done, True)
+    check(report.notes, ["without a drive"])
+    check([judged(outcome) for outcome in report.outcomes], [(1, 1, 1), (1, 0, 0)])
+    check(report.outcomes[0].errors, ["words here"])
+    check((report.outcomes[0].code, report.outcomes[0].seconds), (1, 7))
+
+
+@test
+def a_program_that_was_ended_has_failed():
+    report = told("@lab boot 6.1.0\n@lab begin one\n1..3\nok 1 - a\n@lab end one limit 300\n"
+                  "@lab begin two\n1..2\nok 1 - b\n")
+    check([judged(outcome) for outcome in report.outcomes], [(1, 1, 0), (1, 1, 0)])
+    check(report.done, False)
+    silent = told("@lab boot 6.1.0\n@lab begin one\n@lab end one 0 0\n@lab done\n")
+    check(judged(silent.outcomes[0]), (0, 1, 0))
+
+
+@test
+def names_choose_and_patterns_filter():
+    built = [programs.Program("test_a", "/a", ["-x"]), programs.Program("test_b", "/b", [])]
+    check(programs.choose(built, []), (built, False))
+    check(programs.choose(built, ["test_b"]), ([built[1]], False))
+    chosen, filtered = programs.choose(built, ["test_a", "ring/*"])
+    check((chosen[0].args, len(chosen), filtered), (["-x", "--filter", "ring/*"], 1, True))
+
+
+def follow(script, limit=20):
+    report = guest.Report()
+    return guest.run(["sh", "-c", script], report, limit, 300), report
+
+
+@test
+def a_machine_that_hangs_is_ended():
+    problem, report = follow("echo @lab boot 6.1; echo @lab begin one; echo ok 1 - a; sleep 1000", limit=2)
+    check(problem, "not finished after 2 s")
+    check(judged(report.outcomes[0])[:2], (1, 1))
+
+
+@test
+def a_machine_that_ends_early():
+    check(follow("echo qemu: no such drive >&2; exit 1")[0], "did not boot (QEMU: qemu: no such drive)")
+    check(follow("echo @lab boot 6.1")[0], "ended before its tests did")
+    check(follow("echo @lab boot 6.1; echo @lab done; sleep 1000")[0], None)
+
+
+@test
+def complaints_of_the_kernel():
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write("[ 1.0] all is well\n[ 2.0] WARNING: CPU: 0 PID: 1 at io_uring\n")
+        file.flush()
+        check(guest.complaints(file.name), ["[ 2.0] WARNING: CPU: 0 PID: 1 at io_uring"])
+    check(guest.complaints("/nowhere"), [])
+
+
+# ---- with QEMU ----
+
+def cached(pattern):
+    found = glob.glob(os.path.join(debian.default_cache(), "packages", pattern))
+    if not found:
+        raise Skip(f"no {pattern} in the lab's cache: tools/kernel-lab fetch")
+    return sorted(found)[-1]
+
+
+def need_qemu():
+    try:
+        guest.need("amd64")
+    except debian.LabError as error:
+        raise Skip(str(error))
+
+
+def boot(image, init, limit):
+    """(problem, what the console says) of a kernel with an init of one shell script."""
+    busybox = glob.glob(os.path.join(cached("busybox-static_*_amd64"), "*bin", "busybox"))
+    with tempfile.TemporaryDirectory() as folder:
+        initrd = os.path.join(folder, "initrd")
+        with initramfs.Archive(initrd) as archive:
+            archive.copy("bin/busybox", busybox[0])
+            archive.add("init", b"#!/bin/busybox sh\n" + init, 0o755)
+            archive.device("dev/console", 5, 1)
+        guest.make_drives(folder)
+        problem = guest.run(guest.command("amd64", image, initrd, folder), guest.Report(), limit, 300)
+        with open(os.path.join(folder, "console"), encoding="utf-8", errors="replace") as file:
+            return problem, file.read()
+
+
+def cached_image():
+    need_qemu()
+    return glob.glob(os.path.join(cached("linux-image-6.1.0-*-cloud-amd64_*_amd64"), "boot", "vmlinuz-*"))[0]
+
+
+@test
+def a_guest_that_hangs():
+    problem, console = boot(cached_image(), b"echo here I am\nwhile :; do /bin/busybox sleep 100; done\n", 25)
+    check(problem, "not finished after 25 s")
+    check_in("here I am", console)
+
+
+@test
+def a_guest_that_panics():
+    problem, console = boot(cached_image(), b"exit 1\n", 100)
+    check(problem, "did not boot")
+    check_in("Kernel panic", console)
+
+
+@test
+def an_image_that_is_garbage():
+    need_qemu()
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(os.urandom(1 << 20))
+        file.flush()
+        problem, _ = boot(file.name, b"", 15)
+    if not problem or not problem.startswith(("did not boot", "not finished")):
+        raise AssertionError(problem)
+
+
+@test
+def console_of_an_unfinished_guest_is_kept():
+    cached_image()
+    folder = os.path.basename(cached("linux-image-6.1.0-*-cloud-amd64_*_amd64"))
+    name, version, _ = folder.split("_")
+    kernel = kernels.Kernel("6.1", "amd64", name.removeprefix("linux-image-"),
+                            package(name, version.replace("%3a", ":"), "bookworm"), [])
+    busybox = glob.glob(os.path.join(cached("busybox-static_*_amd64"), "*bin", "busybox"))[0]
+    options = types.SimpleNamespace(arch="amd64", command="run", keep=False, timeout=1, program_timeout=300)
+    said, saved = io.StringIO(), (kernels.resolve, initramfs.busybox)
+    kernels.resolve, initramfs.busybox = lambda *_: kernel, lambda *_: busybox
+    try:
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+            status, _ = cli.Run(debian.Debian(), "6.1", options).tests([], ["/"], False)
+    finally:
+        kernels.resolve, initramfs.busybox = saved
+    check(status, 4)
+    check_in("the guest not finished after 1 s; its console is ", said.getvalue())
+    console = said.getvalue().partition("its console is ")[2].splitlines()[0]
+    check(os.path.exists(console), True)
+    for path in glob.glob(os.path.join(os.path.dirname(console), "*")):
+        os.unlink(path)
+    os.rmdir(os.path.dirname(console))
+
+
+def main():
+    failed = False
+    for number, one in enumerate(TESTS, 1):
+        name = one.__name__.replace("_", " ")
+        try:
+            one()
+            print(f"ok {number} - {name}")
+        except Skip as reason:
+            print(f"ok {number} - {name} # SKIP {reason}")
+        except Exception as error:  # a test that fails, however
+            failed = True
+            print(f"not ok {number} - {name}")
+            for line in f"{type(error).__name__}: {error}".splitlines():
+                print(f"# {line}")
+        sys.stdout.flush()
+    print(f"1..{len(TESTS)}")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: MIT
+"""The commands of tools/kernel-lab."""
+
+import argparse
+import collections
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import debian
+import guest
+import initramfs
+import kernels
+import programs
+import tap_summary
+
+DESCRIPTION = """\
+Boot real Debian kernels under QEMU, and run this project's tests inside.
+
+Kernels and all else come from the Debian mirror that apt is configured with,
+into a cache folder ($ORING_LAB_CACHE, else ~/.cache/oring-lab); nothing is
+installed. Progress goes to stderr.
+"""
+EXITS = """\
+exit status: 0 all passed; 1 a test failed; 2 wrong usage; 3 it cannot run here
+(what is missing is said); 4 a guest did not boot or finish (its console is kept)
+"""
+TESTS = """\
+TEST: a program (test_ring), or a pattern of single tests (ring/nop*); none: all
+
+"""
+PASSED, FAILED, USAGE, MISSING, UNFINISHED = range(5)
+
+
+def say(text):
+    print(f"kernel-lab: {text}", file=sys.stderr, flush=True)
+
+
+def parse_series(text, arch):
+    """The series in a list with commas; ValueError names one that is not there."""
+    wanted = [series for series in text.split(",") if series]
+    if text == "all":
+        wanted = [series for series in kernels.ARCHES[arch] if series != "newest" or arch != "amd64"]
+    for series in wanted:
+        if series not in kernels.ARCHES[arch]:
+            raise ValueError(f"no series {series} for {arch} "
+                             f"(there are {', '.join(kernels.ARCHES[arch])})")
+    if not wanted:
+        raise ValueError("no series given")
+    return wanted
+
+
+def command_list(lab, options):
+    status = PASSED
+    for arch in options.arch.split(",") if options.arch else kernels.ARCHES:
+        for series in kernels.ARCHES[arch]:
+            try:
+                kernel = kernels.resolve(lab, series, arch, say)
+                state = "cached" if kernels.is_cached(lab, kernel) else "available"
+                notes = "" if has_modules(kernel) else "  (without modules)"
+                print(f"{series:7} {arch:8} {kernel.release:32} {state:9} {kernel.package.suite}{notes}", flush=True)
+            except debian.LabError as error:
+                status = MISSING
+                print(f"{series:7} {arch:8} missing: {error}", flush=True)
+    return status
+
+
+def has_modules(kernel):
+    return bool(kernel.extra) or kernel.package.name.startswith("linux-image")
+
+
+def command_fetch(lab, options):
+    status = PASSED
+    for series in options.series:
+        begin = time.monotonic()
+        try:
+            kernel = kernels.resolve(lab, series, options.arch, say)
+            image, _ = kernels.files_of(lab, kernel)
+            say(f"{series}: {kernel.release} is there ({time.monotonic() - begin:.1f} s)")
+            print(series, options.arch, kernel.release, image, flush=True)
+        except debian.LabError as error:
+            status = MISSING
+            say(f"missing: {series} {options.arch}: {error}")
+    return status
+
+
+class Run:
+    """One series: from its packages to its results."""
+
+    def __init__(self, lab, series, options):
+        self.lab, self.series, self.options = lab, series, options
+        self.label = f"{series} {options.arch}"
+
+    def prepare(self, folder, chosen, roots):
+        """QEMU's command line."""
+        kernel = kernels.resolve(self.lab, self.series, self.options.arch, say)
+        image, _ = kernels.files_of(self.lab, kernel)
+        self.release = kernel.release
+        guest.make_drives(folder)
+        initrd = os.path.join(folder, "initrd")
+        initramfs.write(self.lab, initrd, kernel, chosen, roots, self.options.program_timeout)
+        return guest.command(self.options.arch, image, initrd, folder, self.options.command == "shell")
+
+    def folder(self):
+        parent = os.path.join(self.lab.cache, "runs")
+        os.makedirs(parent, exist_ok=True)
+        return tempfile.mkdtemp(dir=parent, prefix=f"{self.series}-{self.options.arch}-")
+
+    def begun(self, outcome):
+        say(f"{self.label}: {outcome.name} begins")
+
+    def ended(self, outcome):
+        """A program's TAP, as it is."""
+        print(f"# {self.label} {outcome.name}")
+        print("\n".join(outcome.lines), flush=True)
+        how = "did not end" if outcome.code is None else f"{outcome.seconds} s"
+        say(f"{self.label}: {outcome.name}: {how}")
+
+    def tests(self, chosen, roots, filtered):
+        """Boot, run, report. Returns the exit status and entries for a log."""
+        folder = self.folder()
+        keep = self.options.keep
+        try:
+            line = self.prepare(folder, chosen, roots)
+            report = guest.Report(self.begun, self.ended)
+            say(f"{self.label}: booting {self.release}")
+            begin = time.monotonic()
+            problem = guest.run(line, report, self.options.timeout, self.options.program_timeout)
+            seconds = time.monotonic() - begin
+            status = self.judge(report, problem, filtered, seconds)
+            console = os.path.join(folder, "console")
+            for complaint in guest.complaints(console):
+                print(f"# kernel: {complaint}")
+            if status == UNFINISHED:
+                keep = True
+                say(f"{self.label}: the guest {problem}; its console is {console}")
+        finally:
+            if keep:
+                say(f"{self.label}: kept {folder}")
+            else:
+                shutil.rmtree(folder, ignore_errors=True)
+        return status, [outcome.entry(f"linux-{self.series}") for outcome in report.outcomes]
+
+    def judge(self, report, problem, filtered, seconds):
+        """Print the summary; the exit status."""
+        judged = [tap_summary.Program(outcome.entry(f"linux-{self.series}"))
+                  for outcome in report.outcomes]
+        if filtered:  # programs without a test of that name do not matter
+            judged = [program for program in judged if program.passed or program.skipped
+                      or program.plan != 0]
+        passed = sum(len(program.passed) for program in judged)
+        failed = sum(len(program.failed) for program in judged)
+        reasons = collections.Counter(reason for program in judged for _, reason in program.skipped)
+        if not problem and not passed + failed + len(reasons):
+            failed += 1
+            print("failed:\n  no test of that name")
+        for program in judged:
+            if program.failed:
+                print("failed:")
+                program.show()
+        if reasons:
+            print("skipped:")
+            for reason, count in sorted(reasons.items()):
+                print(f"  {count:4} {reason}")
+        for note in report.notes:
+            print(f"# the guest is {note}")
+        if problem:
+            print(f"# the guest {problem}")
+        print(f"{self.series} {self.options.arch} {report.release or self.release}: {passed} passed, "
+              f"{failed} failed, {sum(reasons.values())} skipped ({seconds:.0f} s)", flush=True)
+        return UNFINISHED if problem else FAILED if failed else PASSED
+
+
+def command_run(lab, options):
+    guest.need(options.arch)
+    begin = time.monotonic()
+    built, roots = programs.programs_for(lab, options.arch, say)
+    chosen, filtered = programs.choose(built, options.test)
+    say(f"the tests are built ({time.monotonic() - begin:.1f} s)")
+    worst, entries = PASSED, []
+    for series in options.series:
+        try:
+            status, more = Run(lab, series, options).tests(chosen, roots, filtered)
+            entries += more
+        except debian.LabError as error:
+            say(f"missing: {series} {options.arch}: {error}")
+            status = MISSING
+        worst = max(worst, status)
+    if options.log:
+        with open(options.log, "w", encoding="utf-8") as file:
+            file.writelines(json.dumps(entry) + "\n" for entry in entries)
+    return worst
+
+
+def command_shell(lab, options):
+    guest.need(options.arch)
+    built, roots = programs.programs_for(lab, options.arch, say)
+    run = Run(lab, options.series[0], options)
+    folder = run.folder()
+    try:
+        line = run.prepare(folder, built, roots)
+        say(f"booting {run.release}; Ctrl-A X ends the guest at once")
+        subprocess.run(line, check=False)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return PASSED
+
+
+def command_packages(_lab, _options):
+    print(" ".join(guest.packages()))
+    return PASSED
+
+
+def parser():
+    top = argparse.ArgumentParser(prog="kernel-lab", description=DESCRIPTION, epilog=EXITS,
+                                  formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name, function, text, arch="amd64"):
+        one = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".",
+                                  epilog=EXITS, formatter_class=argparse.RawDescriptionHelpFormatter)
+        one.set_defaults(function=function)
+        if arch is not None:
+            one.add_argument("--arch", default=arch or None,
+                             help=f"{', '.join(kernels.ARCHES)} (default: {arch or 'all'})")
+        return one
+
+    add("list", command_list, "say which kernels there are, and which are in the cache", arch="")
+    add("packages", command_packages, "name the Debian packages that the host needs", arch=None)
+    fetch = add("fetch", command_fetch, "download kernels")
+    fetch.add_argument("series", nargs="?", default="all", metavar="SERIES,...",
+                       help="as 6.1,newest (default: all)")
+    run = add("run", command_run, "boot kernels and run the tests in them")
+    run.usage = "kernel-lab run [OPTION...] SERIES,... [-- TEST...]"
+    run.epilog = TESTS + EXITS
+    run.add_argument("series", metavar="SERIES,...", help="as 6.1,newest; or all")
+    run.add_argument("--keep", action="store_true", help="keep initramfs, drives and console")
+    run.add_argument("--timeout", type=int, default=1800, metavar="S",
+                     help="limit of a whole guest in seconds (default: %(default)s)")
+    run.add_argument("--log", metavar="FILE", help="write results as Meson's testlog.json")
+    shell = add("shell", command_shell, "boot one kernel into a shell on this terminal")
+    shell.add_argument("series", metavar="SERIES")
+    for one in run, shell:
+        one.add_argument("--program-timeout", type=int, default=programs.LIMIT, metavar="S",
+                         help="limit of one program in seconds (default: %(default)s)")
+    return top
+
+
+def main():
+    top = parser()
+    words, tests = sys.argv[1:], []
+    if "--" in words:  # argparse would not let options stand before it
+        words, tests = words[:words.index("--")], words[words.index("--") + 1:]
+    options = top.parse_args(words)
+    if tests and options.command != "run":
+        top.error("only run takes tests")
+    options.test = tests
+    for arch in (getattr(options, "arch", None) or "amd64").split(","):
+        if arch not in kernels.ARCHES:
+            top.error(f"no architecture {arch} (there are {', '.join(kernels.ARCHES)})")
+    if hasattr(options, "series"):
+        try:
+            options.series = parse_series(options.series, options.arch)
+        except ValueError as error:
+            top.error(str(error))
+    begin = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that QEMU ends too
+    try:
+        status = options.function(debian.Debian(say=say), options)
+    except debian.LabError as error:
+        say(f"missing: {error}")
+        status = MISSING
+    except KeyboardInterrupt:
+        say("interrupted")
+        status = 130
+    if options.command in ("run", "fetch"):
+        say(f"{time.monotonic() - begin:.0f} s in all")
+    return status
