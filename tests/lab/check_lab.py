@@ -390,7 +390,7 @@ def console_of_an_unfinished_guest_is_kept():
     kernels.resolve, initramfs.busybox = lambda *_: kernel, lambda *_: busybox
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
-            status, _ = cli.Run(debian.Debian(), "6.1", options).tests([], ["/"], False)
+            status, _ = cli.Run(debian.Debian(), "6.1", options).tests([], ["/"])
     finally:
         kernels.resolve, initramfs.busybox = saved
     check(status, 4)

@@ -161,8 +161,8 @@ static void refused(struct oring_sqe sqe, const struct row *row, int check)
 static void test_row(const struct row *row)
 {
 	struct oring_sqe sqe = filled(row, 4096);
-	struct row_args args = { oring_file_fd(5), oring_file_fd(6), oring_slot_at(0xfffffffe), 4096,
-				 0x1234564c };
+	struct row_args args = { oring_file_fd(5), oring_file_fd(6), oring_slot_at(0xfffffffe),
+				 4096, 0x1234564c };
 	size_t too_big = (size_t)(((uint64_t)1 << 32) + 5);
 
 	EXPECT(sqe.opcode, row->op);
@@ -277,7 +277,8 @@ static void test_timed_wait(void)
 	EXPECT(oring_submit_and_wait_timeout(&ring, 1, &limit, &outcome), -ETIME);
 	clock_gettime(CLOCK_MONOTONIC, &after);
 	EXPECT(outcome.ready, 0);
-	EXPECT_TRUE((after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000 >=
+	EXPECT_TRUE((after.tv_sec - before.tv_sec) * 1000 +
+			    (after.tv_nsec - before.tv_nsec) / 1000000 >=
 		    49);
 	oring_prep_nop(entry());
 	oring_wait_relative(&limit, (int64_t)1 << 33, 0);
@@ -397,7 +398,8 @@ static void test_direct_slots(void)
 
 	need(ORING_OP_SOCKET); /* one release later than what is needed: telling from 5.15 */
 	EXPECT(oring_register_files(&ring, empty, 2), 0);
-	oring_prep_openat_direct(entry(), AT_FDCWD, "/proc/self/comm", O_RDONLY, 0, oring_slot_at(1));
+	oring_prep_openat_direct(entry(), AT_FDCWD, "/proc/self/comm", O_RDONLY, 0,
+				 oring_slot_at(1));
 	EXPECT(result(), 0);
 	oring_prep_read(entry(), oring_file_slot(1), in, sizeof(in), 0);
 	EXPECT_TRUE(result() > 0);
@@ -422,7 +424,8 @@ static void test_splice_tee(void)
 	EXPECT(write(from[1], "through", 7), 7);
 	oring_prep_tee(entry(), oring_file_fd(from[0]), oring_file_fd(to[1]), 7, 0);
 	EXPECT(result(), 7);
-	oring_prep_splice(entry(), oring_file_fd(from[0]), -1, oring_file_fd(fd), (int64_t)FAR, 7, 0);
+	oring_prep_splice(entry(), oring_file_fd(from[0]), -1, oring_file_fd(fd), (int64_t)FAR, 7,
+			  0);
 	EXPECT(result(), 7);
 	EXPECT(read(to[0], in, sizeof(in)), 7);
 	EXPECT(pread(fd, in + 7, 7, (off_t)FAR), 7);
@@ -504,7 +507,8 @@ static void test_connect_accept(void)
 	EXPECT(listen(listener, 1), 0);
 	EXPECT(getsockname(listener, (struct sockaddr *)&address, &len), 0);
 	oring_prep_accept(entry(), oring_file_fd(listener), (struct sockaddr *)&peer, &size, 0);
-	oring_prep_connect(entry(), oring_file_fd(client), (struct sockaddr *)&address, sizeof(address));
+	oring_prep_connect(entry(), oring_file_fd(client), (struct sockaddr *)&address,
+			   sizeof(address));
 	results(2, res);
 	EXPECT_TRUE(res[0] >= 0);
 	EXPECT(res[1], 0);
@@ -555,7 +559,8 @@ static void test_bind_listen(void)
 /* A ring of provided buffers: struct oring_buf_reg and 64-bit addresses in it. */
 static void test_provided_buffers(void)
 {
-	static struct oring_buf bufs[4096 / sizeof(struct oring_buf)] __attribute__((aligned(4096)));
+	static struct oring_buf bufs[4096 / sizeof(struct oring_buf)]
+		__attribute__((aligned(4096)));
 	static char memory[2][32];
 	struct oring_buf_reg reg;
 	struct oring_sqe *sqe;
@@ -693,8 +698,8 @@ static void test_msg_ring(void)
 
 	need(ORING_OP_MSG_RING);
 	EXPECT(oring_init(&other, 4, NULL), 0);
-	oring_prep_msg_ring(entry(), oring_file_fd(oring_fd(&other)), oring_context_from_bits(HIGH + 77), -5,
-			    0);
+	oring_prep_msg_ring(entry(), oring_file_fd(oring_fd(&other)),
+			    oring_context_from_bits(HIGH + 77), -5, 0);
 	EXPECT(result(), 0);
 	EXPECT(oring_cq_copy(&other, &cqe, 1), 1);
 	EXPECT(cqe.user_data, HIGH + 77);
