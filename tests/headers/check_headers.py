@@ -13,6 +13,10 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from tap import Tap  # noqa: E402 (found by the path above)
+
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 INCLUDE = os.path.join(ROOT, "include")
 WARN = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
@@ -49,21 +53,6 @@ APART = ({"prep"}, {"ring", "sq", "cq"})
 FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h"}
 GENERATED = {"op.h", "prep.h", "opinfo.c"}
 FILE_LINES, FUNCTION_LINES, UMBRELLA_LINES = 500, 50, 30
-
-
-class Tap:
-    def __init__(self):
-        self.count, self.failed = 0, False
-
-    def say(self, ok, name, notes=(), skip=None):
-        self.count += 1
-        self.failed |= not ok
-        print(f"{'ok' if ok else 'not ok'} {self.count} - {name}"
-              + (f" # SKIP {skip}" if skip else ""))
-        for note in notes:
-            for line in note.splitlines():
-                print(f"# {line}")
-        sys.stdout.flush()
 
 
 def headers():
