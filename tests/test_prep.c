@@ -665,7 +665,7 @@ RING_TEST(rows, check_agrees_with_the_kernel)
 	cr_assert_eq(oring_sqe_check(sqe), -EINVAL);
 	cr_assert_eq(rig_result(rig), -EINVAL);
 	sqe = rig_sqe(rig);
-	oring_prep_shutdown(sqe, oring_file_fd(1000000), SHUT_WR);
+	oring_prep_shutdown(sqe, oring_file_fd(1), SHUT_WR); /* 5.10 looks for the file first */
 	sqe->off = 1;
 	cr_assert_eq(oring_sqe_check(sqe), -EINVAL);
 	cr_assert_eq(rig_result(rig), -EINVAL);
