@@ -262,17 +262,38 @@ RING_TEST(prep, poll_update)
 {
 	/* New events: what never came is waited for no longer. */
 	int ends[2];
+	int updated;
+	struct oring_cqe cqe;
+
+	make_pipe(ends);
+	oring_prep_poll_add(sqe_as(rig, ID_A), oring_file_fd(ends[0]), POLLPRI);
+	issue(rig);
+	oring_prep_poll_update(rig_sqe(rig), bits(ID_B), bits(0), POLLIN, ORING_POLL_UPDATE_EVENTS);
+	updated = rig_result(rig);
+	SKIP_IF_REFUSED(updated, "the update of a poll");
+	cr_assert_eq(updated, -ENOENT);
+	oring_prep_poll_update(rig_sqe(rig), bits(ID_A), bits(0), POLLIN, ORING_POLL_UPDATE_EVENTS);
+	cr_assert_eq(rig_result(rig), 0);
+	put(ends[1], 'x');
+	cqe = rig_reap(rig);
+	cr_assert_eq(cqe.user_data, ID_A);
+	cr_assert_eq(cqe.res, POLLIN);
+	close_pipe(ends);
+}
+
+RING_TEST(prep, poll_update_to_what_is_ready)
+{
+	/* The new events are there already: the poll completes with the update. */
+	int ends[2];
 	int res = 0, updated = 0;
 
+	/* 5.10 with the io_uring of 5.15 loses that completion, and such a process never ends. */
+	REQUIRE_OP(rig, ORING_OP_SEND_ZC);
 	make_pipe(ends);
 	oring_prep_poll_add(sqe_as(rig, ID_A), oring_file_fd(ends[0]), POLLPRI);
 	issue(rig);
 	put(ends[1], 'x');
 	nothing_comes(rig);
-	oring_prep_poll_update(rig_sqe(rig), bits(ID_B), bits(0), POLLIN, ORING_POLL_UPDATE_EVENTS);
-	updated = rig_result(rig);
-	SKIP_IF_REFUSED(updated, "the update of a poll");
-	cr_assert_eq(updated, -ENOENT);
 	oring_prep_poll_update(rig_sqe(rig), bits(ID_A), bits(0), POLLIN, ORING_POLL_UPDATE_EVENTS);
 	reap_two(rig, ID_A, &res, &updated);
 	cr_assert_eq(updated, 0);

@@ -744,7 +744,8 @@ ORING_INLINE void oring_prep_poll_remove(struct oring_sqe *sqe, oring_context ta
  * @renamed: its identity from now on, with ORING_POLL_UPDATE_USER_DATA; else zero bits.
  * @events: what it waits for from now on, with ORING_POLL_UPDATE_EVENTS; else 0.
  * @flags: one or both of these; none of them makes it a removal. A multishot poll stays
- * one, another does not become one.
+ * one, another does not become one. Before 6.0, do not update to events that may be there
+ * already: kernels with the io_uring of 5.15 lose the poll, and the process cannot end.
  * Result: 0; -ENOENT, -EALREADY as for a removal.
  * Since: 5.13.
  */

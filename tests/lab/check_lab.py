@@ -390,16 +390,69 @@ def console_of_an_unfinished_guest_is_kept():
     kernels.resolve, initramfs.busybox = lambda *_: kernel, lambda *_: busybox
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
-            status, _ = cli.Run(debian.Debian(), "6.1", options).tests([], ["/"])
+            status, entries = cli.Run(debian.Debian(), "6.1", options).tests([], ["/"])
     finally:
         kernels.resolve, initramfs.busybox = saved
     check(status, 4)
+    check(tap_summary.Program(entries[-1]).failed, [("no plan, 0 results, exit 1",
+                                                     ["the guest not finished after 1 s"])])
     check_in("the guest not finished after 1 s; its console is ", said.getvalue())
     console = said.getvalue().partition("its console is ")[2].splitlines()[0]
     check(os.path.exists(console), True)
     for path in glob.glob(os.path.join(os.path.dirname(console), "*")):
         os.unlink(path)
     os.rmdir(os.path.dirname(console))
+
+
+# ---- what goes into a log ----
+
+def logged(tests, built=lambda *_: ([], ["/"]), **options):
+    """(exit status, entries) of a run in which these are the guests' ends."""
+    options = types.SimpleNamespace(**{"arch": "amd64", "series": ["6.1", "newest"], "test": [], "tries": 1,
+                                       **options})
+    saved = guest.need, programs.programs_for, cli.Run.tests
+    guest.need, programs.programs_for, cli.Run.tests = lambda _: None, built, lambda *_: tests()
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            return cli.run_all(None, options)
+    finally:
+        guest.need, programs.programs_for, cli.Run.tests = saved
+
+
+def raise_error(error):
+    raise error
+
+
+@test
+def what_is_missing_is_a_skip():
+    status, entries = logged(lambda: raise_error(debian.LabError("no mirror")))
+    check(status, 3)
+    check([tap_summary.Program(entry).skipped for entry in entries], [[("all", "no mirror")]] * 2)
+
+
+@test
+def what_does_not_build_is_a_failure():
+    status, entries = logged(None, lambda *_: raise_error(programs.BuildError("error: ;")))
+    check(status, 1)
+    check([len(tap_summary.Program(entry).failed) for entry in entries], [1])
+    try:
+        programs.build(["false"], "it")
+    except programs.BuildError:
+        return
+    raise AssertionError("no error")
+
+
+@test
+def a_guest_that_does_not_finish_is_booted_again():
+    ends = [(4, ["unfinished"]), (0, ["first"]), (4, ["unfinished"]), (4, ["second"])]
+    status, entries = logged(lambda: ends.pop(0), tries=2)
+    check((status, entries, ends), (4, ["first", "second"], []))
+
+
+@test
+def a_failure_weighs_more_than_what_is_missing():
+    ends = [lambda: (1, []), lambda: raise_error(debian.LabError("no mirror"))]
+    check(logged(lambda: ends.pop(0)())[0], 1)
 
 
 def main():

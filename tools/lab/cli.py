@@ -36,6 +36,7 @@ TEST: a program (test_ring), or a pattern of single tests (ring/nop*); none: all
 """
 FILTERED_OUT = "# SKIP test was skipped"  # in Criterion's words
 PASSED, FAILED, USAGE, MISSING, UNFINISHED = range(5)
+SEVERITY = [PASSED, MISSING, FAILED, UNFINISHED]
 
 
 def say(text):
@@ -82,6 +83,7 @@ def command_fetch(lab, options):
         try:
             kernel = kernels.resolve(lab, series, options.arch, say)
             image, _ = kernels.files_of(lab, kernel)
+            initramfs.busybox(lab, options.arch)
             say(f"{series}: {kernel.release} is there ({time.monotonic() - begin:.1f} s)")
             print(series, options.arch, kernel.release, image, flush=True)
         except debian.LabError as error:
@@ -147,12 +149,17 @@ class Run:
             if status == UNFINISHED:
                 keep = True
                 say(f"{self.label}: the guest {problem}; its console is {console}")
+                for text in guest.last_lines(console):
+                    say(f"{self.label}: console: {text}")
         finally:
             if keep:
                 say(f"{self.label}: kept {folder}")
             else:
                 shutil.rmtree(folder, ignore_errors=True)
-        return status, [outcome.entry(f"linux-{self.series}") for outcome in report.outcomes]
+        entries = [outcome.entry(f"linux-{self.series}") for outcome in report.outcomes]
+        if status == UNFINISHED:
+            entries.append(entry(self.series, "FAIL", 1, f"the guest {problem}"))
+        return status, entries
 
     def judge(self, report, problem, seconds):
         """Print the summary; the exit status."""
@@ -183,25 +190,54 @@ class Run:
         return UNFINISHED if problem else FAILED if failed else PASSED
 
 
-def command_run(lab, options):
-    guest.need(options.arch)
-    begin = time.monotonic()
-    built, roots = programs.programs_for(lab, options.arch, say)
+def entry(name, result, code, text):
+    """As in Meson's log of tests: what is no program in a guest."""
+    return {"name": f"linux-{name}", "result": result, "returncode": code, "stdout": f"{text}\n"}
+
+
+def missing_entry(series, arch, error):
+    say(f"missing: {series} {arch}: {error}")
+    return entry(series, "SKIP", 77, error)
+
+
+def run_series(lab, series, options, chosen, roots, filtered):
+    """One series, again if the guest did not finish. Returns the exit status and entries for a log."""
+    for left in reversed(range(options.tries)):
+        status, entries = Run(lab, series, options, filtered).tests(chosen, roots)
+        if status != UNFINISHED or not left:
+            return status, entries
+        say(f"{series} {options.arch}: once more")
+
+
+def run_all(lab, options):
+    try:
+        guest.need(options.arch)
+        begin = time.monotonic()
+        built, roots = programs.programs_for(lab, options.arch, say)
+    except programs.BuildError as error:
+        say(str(error))
+        return FAILED, [entry("build", "FAIL", 1, error)]
+    except debian.LabError as error:
+        return MISSING, [missing_entry(series, options.arch, error) for series in options.series]
     chosen, filtered = programs.choose(built, options.test)
     say(f"the tests are built ({time.monotonic() - begin:.1f} s)")
     worst, entries = PASSED, []
     for series in options.series:
         try:
-            status, more = Run(lab, series, options, filtered).tests(chosen, roots)
-            entries += more
+            status, more = run_series(lab, series, options, chosen, roots, filtered)
         except debian.LabError as error:
-            say(f"missing: {series} {options.arch}: {error}")
-            status = MISSING
-        worst = max(worst, status)
+            status, more = MISSING, [missing_entry(series, options.arch, error)]
+        worst = max(worst, status, key=SEVERITY.index)
+        entries += more
+    return worst, entries
+
+
+def command_run(lab, options):
+    status, entries = run_all(lab, options)
     if options.log:
         with open(options.log, "w", encoding="utf-8") as file:
             file.writelines(json.dumps(entry) + "\n" for entry in entries)
-    return worst
+    return status
 
 
 def command_shell(lab, options):
@@ -249,6 +285,8 @@ def parser():
     run.add_argument("--keep", action="store_true", help="keep initramfs, drives and console")
     run.add_argument("--timeout", type=int, default=1800, metavar="S",
                      help="limit of a whole guest in seconds (default: %(default)s)")
+    run.add_argument("--tries", type=int, default=1, metavar="N",
+                     help="boot up to N times if a guest does not finish (default: %(default)s)")
     run.add_argument("--log", metavar="FILE", help="write results as Meson's testlog.json")
     shell = add("shell", command_shell, "boot one kernel into a shell on this terminal")
     shell.add_argument("series", metavar="SERIES")

@@ -192,10 +192,19 @@ def run(line, report, limit, program_limit):
     return problem
 
 
-def complaints(console):
-    """Lines of the console in which the kernel complains."""
+def console_lines(console):
     try:
         with open(console, encoding="utf-8", errors="replace") as file:
-            return [line.strip() for line in file if COMPLAINT.search(line)]
+            return [line.strip() for line in file]
     except OSError:
         return []
+
+
+def complaints(console):
+    """Lines of the console in which the kernel complains."""
+    return [line for line in console_lines(console) if COMPLAINT.search(line)]
+
+
+def last_lines(console):
+    """What the guest said before it went silent."""
+    return [line for line in console_lines(console)[-20:] if line]

@@ -23,15 +23,19 @@ NO_CRITERION = {"riscv64"}
 Program = collections.namedtuple("Program", "name path args")
 
 
+class BuildError(debian.LabError):
+    """The tests do not build: the end of the compiler's output."""
+
+
 def build(command, what):
-    """Run a command of the build; LabError with the end of its output if it fails."""
+    """Run a command of the build; BuildError if it fails, LabError if it is not there."""
     try:
         result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                 stdin=subprocess.DEVNULL, cwd=TOP)
     except OSError as error:
         raise debian.LabError(f"{what}: {command[0]} cannot be started ({error.strerror})")
     if result.returncode:
-        raise debian.LabError(f"{what}:\n" + "\n".join(result.stdout.splitlines()[-30:]))
+        raise BuildError(f"{what}:\n" + "\n".join(result.stdout.splitlines()[-30:]))
     return result.stdout
 
 
