@@ -12,6 +12,7 @@
 #include "oring/mem.h"
 #include "oring/op.h"
 #include "oring/file.h"
+#include "oring/fixed_buf.h"
 #include "oring/context.h"
 #include "oring/sqe.h"
 #include "oring/cqe.h"
@@ -22,6 +23,7 @@
 #include "oring/cq.h"
 #include "oring/reg.h"
 #include "oring/feature.h"
+#include "oring/chain.h"
 #include "oring/pool.h"
 
 #endif

@@ -17,12 +17,35 @@
 #define FIELD_ADDR3	 (1U << 8)
 #define FIELD_PAD2	 (1U << 9)
 
+/* sizeof(struct epoll_event): packed on x86 alone. */
+#if defined(__x86_64__) || defined(__i386__)
+#define EPOLL_EVENT 12
+#else
+#define EPOLL_EVENT 16
+#endif
+
+/* How to tell the size of what an address points to. */
+enum memory_kind {
+	MEMORY_BYTES, /* unit times a field */
+	MEMORY_STRING,
+	MEMORY_IOVEC, /* len of them, and what they point to */
+	MEMORY_MSGHDR
+};
+
+struct op_memory {
+	uint16_t field; /* FIELD_*: the address; 0: none */
+	uint8_t kind;
+	bool writes; /* the kernel does */
+	uint16_t unit;
+	uint16_t count; /* FIELD_*: how many units; 0: one */
+};
+
 struct opinfo {
 	const char *name;
 	uint16_t since;	     /* major << 8 | minor */
-	uint16_t understood; /* fields that mean something to it; 0: no prep function yet */
-	uint16_t reads;	     /* fields that are addresses of what the kernel reads */
-	uint16_t writes;     /* and of what it writes */
+	uint16_t understood; /* fields that mean something to it */
+	uint8_t result;	     /* enum oring_result, of its first prep function */
+	struct op_memory memory[3];
 };
 
 extern const struct opinfo oring_opinfo[ORING_OP_LAST] __attribute__((visibility("hidden")));

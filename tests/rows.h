@@ -13,19 +13,52 @@
 
 #include "src/opinfo.h"
 
+/* What rows are called with. */
 struct row_args {
 	oring_file file;
 	oring_file other;
 	oring_slot slot;
+	oring_fixed_buf buf;
 	size_t len;
-	uint64_t number;
+	uint64_t number; /* all the others come from it */
+	int vary;	 /* this one argument is another one, from 1 on; 0: none */
 };
+
+static inline uint64_t row_number(const struct row_args *args, int position)
+{
+	/* Bit 8 is left where 8 bits are taken of it, shifted by 1 to 7. */
+	uint64_t changed = args->vary == position + 1 ? 0x100 : 0;
+
+	return (args->number + 4096 * (uint64_t)position) ^ changed;
+}
+
+static inline size_t row_len(const struct row_args *args, int position)
+{
+	return args->len + (args->vary == position + 1);
+}
+
+static inline oring_file row_file(const struct row_args *args, oring_file file, int position)
+{
+	file.bits += args->vary == position + 1;
+	return file;
+}
+
+static inline oring_slot row_slot(const struct row_args *args, int position)
+{
+	oring_slot slot = args->slot;
+
+	slot.index += args->vary == position + 1;
+	return slot;
+}
 
 struct row {
 	const char *name;
 	uint8_t op;
 	unsigned int since; /* major << 8 | minor */
-	bool takes_file, takes_size, takes_slot;
+	bool takes_file, takes_size, takes_slot, is_large;
+	bool needs_group;      /* its doc says: with buffer selection */
+	unsigned int gives;    /* enum oring_result */
+	int arguments;	       /* besides the entry */
 	unsigned int operands; /* FIELD_*: assigned by prep */
 	unsigned int flags;    /* FIELD_*: prep adds to them */
 	void (*fill)(struct oring_sqe *sqe, const struct row_args *args);
@@ -37,450 +70,1254 @@ static inline void row_nop(struct oring_sqe *sqe, const struct row_args *args)
 	oring_prep_nop(sqe);
 }
 
+static inline void row_nop_result(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_nop_result(sqe, (int32_t)(row_number(args, 0) >> 1));
+}
+
+static inline void row_nop_file(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_nop_file(sqe, row_file(args, args->file, 0));
+}
+
+static inline void row_nop_buffer(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_nop_buffer(sqe, (uint16_t)(row_number(args, 0) >> 1));
+}
+
+static inline void row_nop_task_work(struct oring_sqe *sqe, const struct row_args *args)
+{
+	(void)args;
+	oring_prep_nop_task_work(sqe);
+}
+
+static inline void row_nop_cqe32(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_nop_cqe32(sqe, (uint64_t)(row_number(args, 0) >> 1),
+		(uint64_t)(row_number(args, 1) >> 2));
+}
+
+static inline void row_nop128(struct oring_sqe *sqe, const struct row_args *args)
+{
+	(void)args;
+	oring_prep_nop128((struct oring_sqe128 *)(void *)sqe);
+}
+
 static inline void row_read(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_read(sqe, args->file, (void *)(uintptr_t)(args->number + 128), args->len,
-		(uint64_t)(args->number >> 4));
+	oring_prep_read(sqe, row_file(args, args->file, 0),
+		(void *)(uintptr_t)row_number(args, 1), row_len(args, 2),
+		(uint64_t)(row_number(args, 3) >> 4));
 }
 
 static inline void row_write(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_write(sqe, args->file, (const void *)(uintptr_t)(args->number + 128),
-		args->len, (uint64_t)(args->number >> 4));
+	oring_prep_write(sqe, row_file(args, args->file, 0),
+		(const void *)(uintptr_t)row_number(args, 1), row_len(args, 2),
+		(uint64_t)(row_number(args, 3) >> 4));
 }
 
 static inline void row_readv(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_readv(sqe, args->file, (const struct iovec *)(uintptr_t)(args->number + 128),
-		args->len, (uint64_t)(args->number >> 4));
+	oring_prep_readv(sqe, row_file(args, args->file, 0),
+		(const struct iovec *)(uintptr_t)row_number(args, 1), row_len(args, 2),
+		(uint64_t)(row_number(args, 3) >> 4));
 }
 
 static inline void row_writev(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_writev(sqe, args->file,
-		(const struct iovec *)(uintptr_t)(args->number + 128), args->len,
-		(uint64_t)(args->number >> 4));
+	oring_prep_writev(sqe, row_file(args, args->file, 0),
+		(const struct iovec *)(uintptr_t)row_number(args, 1), row_len(args, 2),
+		(uint64_t)(row_number(args, 3) >> 4));
 }
 
 static inline void row_read_fixed(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_read_fixed(sqe, args->file, (void *)(uintptr_t)(args->number + 128),
-		args->len, (uint64_t)(args->number >> 4), (uint16_t)(args->number >> 5));
+	oring_prep_read_fixed(sqe, row_file(args, args->file, 0),
+		(void *)(uintptr_t)row_number(args, 1), row_len(args, 2),
+		(uint64_t)(row_number(args, 3) >> 4), (uint16_t)(row_number(args, 4) >> 5));
 }
 
 static inline void row_write_fixed(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_write_fixed(sqe, args->file, (const void *)(uintptr_t)(args->number + 128),
-		args->len, (uint64_t)(args->number >> 4), (uint16_t)(args->number >> 5));
+	oring_prep_write_fixed(sqe, row_file(args, args->file, 0),
+		(const void *)(uintptr_t)row_number(args, 1), row_len(args, 2),
+		(uint64_t)(row_number(args, 3) >> 4), (uint16_t)(row_number(args, 4) >> 5));
+}
+
+static inline void row_read_buf(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_read_buf(sqe, row_file(args, args->file, 0), args->buf,
+		(uint64_t)(row_number(args, 2) >> 3));
+}
+
+static inline void row_write_buf(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_write_buf(sqe, row_file(args, args->file, 0), args->buf,
+		(uint64_t)(row_number(args, 2) >> 3));
 }
 
 static inline void row_readv_fixed(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_readv_fixed(sqe, args->file,
-		(const struct iovec *)(uintptr_t)(args->number + 128), args->len,
-		(uint64_t)(args->number >> 4), (uint16_t)(args->number >> 5));
+	oring_prep_readv_fixed(sqe, row_file(args, args->file, 0),
+		(const struct iovec *)(uintptr_t)row_number(args, 1), row_len(args, 2),
+		(uint64_t)(row_number(args, 3) >> 4), (uint16_t)(row_number(args, 4) >> 5));
 }
 
 static inline void row_writev_fixed(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_writev_fixed(sqe, args->file,
-		(const struct iovec *)(uintptr_t)(args->number + 128), args->len,
-		(uint64_t)(args->number >> 4), (uint16_t)(args->number >> 5));
+	oring_prep_writev_fixed(sqe, row_file(args, args->file, 0),
+		(const struct iovec *)(uintptr_t)row_number(args, 1), row_len(args, 2),
+		(uint64_t)(row_number(args, 3) >> 4), (uint16_t)(row_number(args, 4) >> 5));
+}
+
+static inline void row_read_multishot(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_read_multishot(sqe, row_file(args, args->file, 0),
+		(uint64_t)(row_number(args, 1) >> 2));
 }
 
 static inline void row_openat(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_openat(sqe, (int)(args->number >> 1),
-		(const char *)(uintptr_t)(args->number + 128), (int)(args->number >> 3),
-		(uint32_t)(args->number >> 4));
+	oring_prep_openat(sqe, (int)(row_number(args, 0) >> 1),
+		(const char *)(uintptr_t)row_number(args, 1), (int)(row_number(args, 2) >> 3),
+		(uint32_t)(row_number(args, 3) >> 4));
 }
 
 static inline void row_openat_direct(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_openat_direct(sqe, (int)(args->number >> 1),
-		(const char *)(uintptr_t)(args->number + 128), (int)(args->number >> 3),
-		(uint32_t)(args->number >> 4), args->slot);
+	oring_prep_openat_direct(sqe, (int)(row_number(args, 0) >> 1),
+		(const char *)(uintptr_t)row_number(args, 1), (int)(row_number(args, 2) >> 3),
+		(uint32_t)(row_number(args, 3) >> 4), row_slot(args, 4));
 }
 
 static inline void row_openat2(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_openat2(sqe, (int)(args->number >> 1),
-		(const char *)(uintptr_t)(args->number + 128),
-		(const struct open_how *)(uintptr_t)(args->number + 192), args->len);
+	oring_prep_openat2(sqe, (int)(row_number(args, 0) >> 1),
+		(const char *)(uintptr_t)row_number(args, 1),
+		(const struct open_how *)(uintptr_t)row_number(args, 2), row_len(args, 3));
 }
 
 static inline void row_openat2_direct(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_openat2_direct(sqe, (int)(args->number >> 1),
-		(const char *)(uintptr_t)(args->number + 128),
-		(const struct open_how *)(uintptr_t)(args->number + 192), args->len,
-		args->slot);
+	oring_prep_openat2_direct(sqe, (int)(row_number(args, 0) >> 1),
+		(const char *)(uintptr_t)row_number(args, 1),
+		(const struct open_how *)(uintptr_t)row_number(args, 2), row_len(args, 3),
+		row_slot(args, 4));
 }
 
 static inline void row_close(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_close(sqe, args->file);
+	oring_prep_close(sqe, row_file(args, args->file, 0));
 }
 
 static inline void row_fsync(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_fsync(sqe, args->file, (uint32_t)(args->number >> 2));
+	oring_prep_fsync(sqe, row_file(args, args->file, 0),
+		(uint32_t)(row_number(args, 1) >> 2));
 }
 
 static inline void row_fsync_range(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_fsync_range(sqe, args->file, args->len, (uint64_t)(args->number >> 3),
-		(uint32_t)(args->number >> 4));
+	oring_prep_fsync_range(sqe, row_file(args, args->file, 0), row_len(args, 1),
+		(uint64_t)(row_number(args, 2) >> 3), (uint32_t)(row_number(args, 3) >> 4));
+}
+
+static inline void row_sync_file_range(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_sync_file_range(sqe, row_file(args, args->file, 0), row_len(args, 1),
+		(uint64_t)(row_number(args, 2) >> 3), (uint32_t)(row_number(args, 3) >> 4));
 }
 
 static inline void row_statx(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_statx(sqe, (int)(args->number >> 1),
-		(const char *)(uintptr_t)(args->number + 128),
-		(struct statx *)(uintptr_t)(args->number + 192), (int)(args->number >> 4),
-		(uint32_t)(args->number >> 5));
+	oring_prep_statx(sqe, (int)(row_number(args, 0) >> 1),
+		(const char *)(uintptr_t)row_number(args, 1),
+		(struct statx *)(uintptr_t)row_number(args, 2), (int)(row_number(args, 3) >> 4),
+		(uint32_t)(row_number(args, 4) >> 5));
 }
 
 static inline void row_fallocate(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_fallocate(sqe, args->file, (uint64_t)(args->number >> 2),
-		(uint64_t)(args->number >> 3), (int)(args->number >> 4));
+	oring_prep_fallocate(sqe, row_file(args, args->file, 0),
+		(uint64_t)(row_number(args, 1) >> 2), (uint64_t)(row_number(args, 2) >> 3),
+		(int)(row_number(args, 3) >> 4));
+}
+
+static inline void row_fadvise(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_fadvise(sqe, row_file(args, args->file, 0),
+		(uint64_t)(row_number(args, 1) >> 2), (uint64_t)(row_number(args, 2) >> 3),
+		(int)(row_number(args, 3) >> 4));
+}
+
+static inline void row_madvise(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_madvise(sqe, (void *)(uintptr_t)row_number(args, 0),
+		(uint64_t)(row_number(args, 1) >> 2), (int)(row_number(args, 2) >> 3));
 }
 
 static inline void row_ftruncate(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_ftruncate(sqe, args->file, (uint64_t)(args->number >> 2));
+	oring_prep_ftruncate(sqe, row_file(args, args->file, 0),
+		(uint64_t)(row_number(args, 1) >> 2));
 }
 
 static inline void row_unlinkat(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_unlinkat(sqe, (int)(args->number >> 1),
-		(const char *)(uintptr_t)(args->number + 128), (int)(args->number >> 3));
+	oring_prep_unlinkat(sqe, (int)(row_number(args, 0) >> 1),
+		(const char *)(uintptr_t)row_number(args, 1), (int)(row_number(args, 2) >> 3));
 }
 
 static inline void row_renameat(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_renameat(sqe, (int)(args->number >> 1),
-		(const char *)(uintptr_t)(args->number + 128), (int)(args->number >> 3),
-		(const char *)(uintptr_t)(args->number + 256), (uint32_t)(args->number >> 5));
+	oring_prep_renameat(sqe, (int)(row_number(args, 0) >> 1),
+		(const char *)(uintptr_t)row_number(args, 1), (int)(row_number(args, 2) >> 3),
+		(const char *)(uintptr_t)row_number(args, 3),
+		(uint32_t)(row_number(args, 4) >> 5));
+}
+
+static inline void row_mkdirat(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_mkdirat(sqe, (int)(row_number(args, 0) >> 1),
+		(const char *)(uintptr_t)row_number(args, 1),
+		(uint32_t)(row_number(args, 2) >> 3));
+}
+
+static inline void row_symlinkat(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_symlinkat(sqe, (const char *)(uintptr_t)row_number(args, 0),
+		(int)(row_number(args, 1) >> 2), (const char *)(uintptr_t)row_number(args, 2));
+}
+
+static inline void row_linkat(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_linkat(sqe, (int)(row_number(args, 0) >> 1),
+		(const char *)(uintptr_t)row_number(args, 1), (int)(row_number(args, 2) >> 3),
+		(const char *)(uintptr_t)row_number(args, 3), (int)(row_number(args, 4) >> 5));
+}
+
+static inline void row_setxattr(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_setxattr(sqe, (const char *)(uintptr_t)row_number(args, 0),
+		(const char *)(uintptr_t)row_number(args, 1),
+		(const void *)(uintptr_t)row_number(args, 2), row_len(args, 3),
+		(int)(row_number(args, 4) >> 5));
+}
+
+static inline void row_fsetxattr(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_fsetxattr(sqe, row_file(args, args->file, 0),
+		(const char *)(uintptr_t)row_number(args, 1),
+		(const void *)(uintptr_t)row_number(args, 2), row_len(args, 3),
+		(int)(row_number(args, 4) >> 5));
+}
+
+static inline void row_getxattr(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_getxattr(sqe, (const char *)(uintptr_t)row_number(args, 0),
+		(const char *)(uintptr_t)row_number(args, 1),
+		(void *)(uintptr_t)row_number(args, 2), row_len(args, 3));
+}
+
+static inline void row_fgetxattr(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_fgetxattr(sqe, row_file(args, args->file, 0),
+		(const char *)(uintptr_t)row_number(args, 1),
+		(void *)(uintptr_t)row_number(args, 2), row_len(args, 3));
+}
+
+static inline void row_pipe(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_pipe(sqe, (int *)(uintptr_t)row_number(args, 0),
+		(uint32_t)(row_number(args, 1) >> 2));
+}
+
+static inline void row_pipe_direct(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_pipe_direct(sqe, (int *)(uintptr_t)row_number(args, 0),
+		(uint32_t)(row_number(args, 1) >> 2), row_slot(args, 2));
+}
+
+static inline void row_files_update(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_files_update(sqe, (const int32_t *)(uintptr_t)row_number(args, 0),
+		row_len(args, 1), row_slot(args, 2));
+}
+
+static inline void row_files_update_alloc(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_files_update_alloc(sqe, (int32_t *)(uintptr_t)row_number(args, 0),
+		row_len(args, 1));
+}
+
+static inline void row_fixed_fd_install(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_fixed_fd_install(sqe, row_slot(args, 0),
+		(uint32_t)(row_number(args, 1) >> 2));
 }
 
 static inline void row_socket(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_socket(sqe, (int)(args->number >> 1), (int)(args->number >> 2),
-		(int)(args->number >> 3));
+	oring_prep_socket(sqe, (int)(row_number(args, 0) >> 1), (int)(row_number(args, 1) >> 2),
+		(int)(row_number(args, 2) >> 3));
 }
 
 static inline void row_socket_direct(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_socket_direct(sqe, (int)(args->number >> 1), (int)(args->number >> 2),
-		(int)(args->number >> 3), args->slot);
+	oring_prep_socket_direct(sqe, (int)(row_number(args, 0) >> 1),
+		(int)(row_number(args, 1) >> 2), (int)(row_number(args, 2) >> 3),
+		row_slot(args, 3));
 }
 
 static inline void row_bind(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_bind(sqe, args->file,
-		(const struct sockaddr *)(uintptr_t)(args->number + 128),
-		(uint32_t)(args->number >> 3));
+	oring_prep_bind(sqe, row_file(args, args->file, 0),
+		(const struct sockaddr *)(uintptr_t)row_number(args, 1),
+		(uint32_t)(row_number(args, 2) >> 3));
 }
 
 static inline void row_listen(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_listen(sqe, args->file, (int)(args->number >> 2));
+	oring_prep_listen(sqe, row_file(args, args->file, 0), (int)(row_number(args, 1) >> 2));
 }
 
 static inline void row_accept(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_accept(sqe, args->file, (struct sockaddr *)(uintptr_t)(args->number + 128),
-		(uint32_t *)(uintptr_t)(args->number + 192), (int)(args->number >> 4));
+	oring_prep_accept(sqe, row_file(args, args->file, 0),
+		(struct sockaddr *)(uintptr_t)row_number(args, 1),
+		(uint32_t *)(uintptr_t)row_number(args, 2), (int)(row_number(args, 3) >> 4));
 }
 
 static inline void row_accept_direct(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_accept_direct(sqe, args->file,
-		(struct sockaddr *)(uintptr_t)(args->number + 128),
-		(uint32_t *)(uintptr_t)(args->number + 192), (int)(args->number >> 4),
-		args->slot);
+	oring_prep_accept_direct(sqe, row_file(args, args->file, 0),
+		(struct sockaddr *)(uintptr_t)row_number(args, 1),
+		(uint32_t *)(uintptr_t)row_number(args, 2), (int)(row_number(args, 3) >> 4),
+		row_slot(args, 4));
+}
+
+static inline void row_accept_multishot(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_accept_multishot(sqe, row_file(args, args->file, 0),
+		(int)(row_number(args, 1) >> 2));
+}
+
+static inline void row_accept_direct_multishot(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_accept_direct_multishot(sqe, row_file(args, args->file, 0),
+		(int)(row_number(args, 1) >> 2));
 }
 
 static inline void row_connect(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_connect(sqe, args->file,
-		(const struct sockaddr *)(uintptr_t)(args->number + 128),
-		(uint32_t)(args->number >> 3));
+	oring_prep_connect(sqe, row_file(args, args->file, 0),
+		(const struct sockaddr *)(uintptr_t)row_number(args, 1),
+		(uint32_t)(row_number(args, 2) >> 3));
 }
 
 static inline void row_shutdown(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_shutdown(sqe, args->file, (int)(args->number >> 2));
+	oring_prep_shutdown(sqe, row_file(args, args->file, 0),
+		(int)(row_number(args, 1) >> 2));
 }
 
 static inline void row_send(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_send(sqe, args->file, (const void *)(uintptr_t)(args->number + 128),
-		args->len, (int)(args->number >> 4));
+	oring_prep_send(sqe, row_file(args, args->file, 0),
+		(const void *)(uintptr_t)row_number(args, 1), row_len(args, 2),
+		(int)(row_number(args, 3) >> 4));
+}
+
+static inline void row_sendto(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_sendto(sqe, row_file(args, args->file, 0),
+		(const void *)(uintptr_t)row_number(args, 1), row_len(args, 2),
+		(int)(row_number(args, 3) >> 4),
+		(const struct sockaddr *)(uintptr_t)row_number(args, 4),
+		(uint16_t)(row_number(args, 5) >> 6));
+}
+
+static inline void row_sendv(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_sendv(sqe, row_file(args, args->file, 0),
+		(const struct iovec *)(uintptr_t)row_number(args, 1), row_len(args, 2),
+		(int)(row_number(args, 3) >> 4));
+}
+
+static inline void row_send_bundle(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_send_bundle(sqe, row_file(args, args->file, 0),
+		(int)(row_number(args, 1) >> 2));
+}
+
+static inline void row_send_zc(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_send_zc(sqe, row_file(args, args->file, 0),
+		(const void *)(uintptr_t)row_number(args, 1), row_len(args, 2),
+		(int)(row_number(args, 3) >> 4));
+}
+
+static inline void row_sendto_zc(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_sendto_zc(sqe, row_file(args, args->file, 0),
+		(const void *)(uintptr_t)row_number(args, 1), row_len(args, 2),
+		(int)(row_number(args, 3) >> 4),
+		(const struct sockaddr *)(uintptr_t)row_number(args, 4),
+		(uint16_t)(row_number(args, 5) >> 6));
+}
+
+static inline void row_send_fixed_zc(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_send_fixed_zc(sqe, row_file(args, args->file, 0),
+		(const void *)(uintptr_t)row_number(args, 1), row_len(args, 2),
+		(int)(row_number(args, 3) >> 4), (uint16_t)(row_number(args, 4) >> 5));
+}
+
+static inline void row_send_buf_zc(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_send_buf_zc(sqe, row_file(args, args->file, 0), args->buf,
+		(int)(row_number(args, 2) >> 3));
+}
+
+static inline void row_sendv_zc(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_sendv_zc(sqe, row_file(args, args->file, 0),
+		(const struct iovec *)(uintptr_t)row_number(args, 1), row_len(args, 2),
+		(int)(row_number(args, 3) >> 4));
+}
+
+static inline void row_sendv_fixed_zc(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_sendv_fixed_zc(sqe, row_file(args, args->file, 0),
+		(const struct iovec *)(uintptr_t)row_number(args, 1), row_len(args, 2),
+		(int)(row_number(args, 3) >> 4), (uint16_t)(row_number(args, 4) >> 5));
 }
 
 static inline void row_recv(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_recv(sqe, args->file, (void *)(uintptr_t)(args->number + 128), args->len,
-		(int)(args->number >> 4));
+	oring_prep_recv(sqe, row_file(args, args->file, 0),
+		(void *)(uintptr_t)row_number(args, 1), row_len(args, 2),
+		(int)(row_number(args, 3) >> 4));
+}
+
+static inline void row_recv_multishot(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_recv_multishot(sqe, row_file(args, args->file, 0),
+		(int)(row_number(args, 1) >> 2));
+}
+
+static inline void row_recv_bundle(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_recv_bundle(sqe, row_file(args, args->file, 0),
+		(int)(row_number(args, 1) >> 2));
+}
+
+static inline void row_recv_multishot_bundle(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_recv_multishot_bundle(sqe, row_file(args, args->file, 0),
+		(int)(row_number(args, 1) >> 2));
+}
+
+static inline void row_recv_multishot_zc(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_recv_multishot_zc(sqe, row_file(args, args->file, 0),
+		(uint32_t)(row_number(args, 1) >> 2), row_len(args, 2));
 }
 
 static inline void row_sendmsg(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_sendmsg(sqe, args->file,
-		(const struct msghdr *)(uintptr_t)(args->number + 128),
-		(int)(args->number >> 3));
+	oring_prep_sendmsg(sqe, row_file(args, args->file, 0),
+		(const struct msghdr *)(uintptr_t)row_number(args, 1),
+		(int)(row_number(args, 2) >> 3));
+}
+
+static inline void row_sendmsg_zc(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_sendmsg_zc(sqe, row_file(args, args->file, 0),
+		(const struct msghdr *)(uintptr_t)row_number(args, 1),
+		(int)(row_number(args, 2) >> 3));
+}
+
+static inline void row_sendmsg_fixed_zc(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_sendmsg_fixed_zc(sqe, row_file(args, args->file, 0),
+		(const struct msghdr *)(uintptr_t)row_number(args, 1),
+		(int)(row_number(args, 2) >> 3), (uint16_t)(row_number(args, 3) >> 4));
 }
 
 static inline void row_recvmsg(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_recvmsg(sqe, args->file, (struct msghdr *)(uintptr_t)(args->number + 128),
-		(int)(args->number >> 3));
+	oring_prep_recvmsg(sqe, row_file(args, args->file, 0),
+		(struct msghdr *)(uintptr_t)row_number(args, 1),
+		(int)(row_number(args, 2) >> 3));
+}
+
+static inline void row_recvmsg_multishot(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_recvmsg_multishot(sqe, row_file(args, args->file, 0),
+		(struct msghdr *)(uintptr_t)row_number(args, 1),
+		(int)(row_number(args, 2) >> 3));
+}
+
+static inline void row_siocinq(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_siocinq(sqe, row_file(args, args->file, 0));
+}
+
+static inline void row_siocoutq(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_siocoutq(sqe, row_file(args, args->file, 0));
+}
+
+static inline void row_getsockopt(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_getsockopt(sqe, row_file(args, args->file, 0),
+		(int)(row_number(args, 1) >> 2), (int)(row_number(args, 2) >> 3),
+		(void *)(uintptr_t)row_number(args, 3), (uint32_t)(row_number(args, 4) >> 5));
+}
+
+static inline void row_setsockopt(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_setsockopt(sqe, row_file(args, args->file, 0),
+		(int)(row_number(args, 1) >> 2), (int)(row_number(args, 2) >> 3),
+		(const void *)(uintptr_t)row_number(args, 3),
+		(uint32_t)(row_number(args, 4) >> 5));
+}
+
+static inline void row_getsockname(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_getsockname(sqe, row_file(args, args->file, 0),
+		(struct sockaddr *)(uintptr_t)row_number(args, 1),
+		(uint32_t *)(uintptr_t)row_number(args, 2));
+}
+
+static inline void row_getpeername(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_getpeername(sqe, row_file(args, args->file, 0),
+		(struct sockaddr *)(uintptr_t)row_number(args, 1),
+		(uint32_t *)(uintptr_t)row_number(args, 2));
+}
+
+static inline void row_tx_timestamp(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_tx_timestamp(sqe, row_file(args, args->file, 0));
+}
+
+static inline void row_uring_cmd(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_uring_cmd(sqe, row_file(args, args->file, 0),
+		(uint32_t)(row_number(args, 1) >> 2));
+}
+
+static inline void row_uring_cmd_fixed(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_uring_cmd_fixed(sqe, row_file(args, args->file, 0),
+		(uint32_t)(row_number(args, 1) >> 2), (uint16_t)(row_number(args, 2) >> 3));
+}
+
+static inline void row_uring_cmd_multishot(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_uring_cmd_multishot(sqe, row_file(args, args->file, 0),
+		(uint32_t)(row_number(args, 1) >> 2));
+}
+
+static inline void row_uring_cmd128(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_uring_cmd128((struct oring_sqe128 *)(void *)sqe,
+		row_file(args, args->file, 0), (uint32_t)(row_number(args, 1) >> 2));
+}
+
+static inline void row_block_discard(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_block_discard(sqe, row_file(args, args->file, 0),
+		(uint64_t)(row_number(args, 1) >> 2), (uint64_t)(row_number(args, 2) >> 3));
 }
 
 static inline void row_poll_add(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_poll_add(sqe, args->file, (uint32_t)(args->number >> 2));
+	oring_prep_poll_add(sqe, row_file(args, args->file, 0),
+		(uint32_t)(row_number(args, 1) >> 2));
 }
 
 static inline void row_poll_add_multishot(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_poll_add_multishot(sqe, args->file, (uint32_t)(args->number >> 2));
+	oring_prep_poll_add_multishot(sqe, row_file(args, args->file, 0),
+		(uint32_t)(row_number(args, 1) >> 2));
 }
 
 static inline void row_poll_remove(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_poll_remove(sqe, oring_context_from_bits(args->number + 1));
+	oring_prep_poll_remove(sqe, oring_context_from_bits(row_number(args, 0)));
 }
 
 static inline void row_poll_update(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_poll_update(sqe, oring_context_from_bits(args->number + 1),
-		oring_context_from_bits(args->number + 2), (uint32_t)(args->number >> 3),
-		(uint32_t)(args->number >> 4));
+	oring_prep_poll_update(sqe, oring_context_from_bits(row_number(args, 0)),
+		oring_context_from_bits(row_number(args, 1)),
+		(uint32_t)(row_number(args, 2) >> 3), (uint32_t)(row_number(args, 3) >> 4));
+}
+
+static inline void row_epoll_ctl(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_epoll_ctl(sqe, (int)(row_number(args, 0) >> 1),
+		(int)(row_number(args, 1) >> 2), (int)(row_number(args, 2) >> 3),
+		(struct epoll_event *)(uintptr_t)row_number(args, 3));
+}
+
+static inline void row_epoll_wait(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_epoll_wait(sqe, row_file(args, args->file, 0),
+		(struct epoll_event *)(uintptr_t)row_number(args, 1),
+		(int)(row_number(args, 2) >> 3));
 }
 
 static inline void row_timeout(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_timeout(sqe, (const struct oring_timespec *)(uintptr_t)(args->number + 64),
-		(uint32_t)(args->number >> 2), (uint32_t)(args->number >> 3));
+	oring_prep_timeout(sqe, (const struct oring_timespec *)(uintptr_t)row_number(args, 0),
+		(uint32_t)(row_number(args, 1) >> 2), (uint32_t)(row_number(args, 2) >> 3));
+}
+
+static inline void row_timeout_immediate(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_timeout_immediate(sqe, (uint64_t)(row_number(args, 0) >> 1),
+		(uint32_t)(row_number(args, 1) >> 2), (uint32_t)(row_number(args, 2) >> 3));
+}
+
+static inline void row_timeout_multishot(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_timeout_multishot(sqe,
+		(const struct oring_timespec *)(uintptr_t)row_number(args, 0),
+		(uint32_t)(row_number(args, 1) >> 2), (uint32_t)(row_number(args, 2) >> 3));
 }
 
 static inline void row_timeout_remove(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_timeout_remove(sqe, oring_context_from_bits(args->number + 1));
+	oring_prep_timeout_remove(sqe, oring_context_from_bits(row_number(args, 0)));
 }
 
 static inline void row_timeout_update(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_timeout_update(sqe, oring_context_from_bits(args->number + 1),
-		(const struct oring_timespec *)(uintptr_t)(args->number + 128),
-		(uint32_t)(args->number >> 3));
+	oring_prep_timeout_update(sqe, oring_context_from_bits(row_number(args, 0)),
+		(const struct oring_timespec *)(uintptr_t)row_number(args, 1),
+		(uint32_t)(row_number(args, 2) >> 3));
+}
+
+static inline void row_timeout_update_immediate(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_timeout_update_immediate(sqe, oring_context_from_bits(row_number(args, 0)),
+		(uint64_t)(row_number(args, 1) >> 2), (uint32_t)(row_number(args, 2) >> 3));
 }
 
 static inline void row_link_timeout(struct oring_sqe *sqe, const struct row_args *args)
 {
 	oring_prep_link_timeout(sqe,
-		(const struct oring_timespec *)(uintptr_t)(args->number + 64),
-		(uint32_t)(args->number >> 2));
+		(const struct oring_timespec *)(uintptr_t)row_number(args, 0),
+		(uint32_t)(row_number(args, 1) >> 2));
+}
+
+static inline void row_link_timeout_immediate(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_link_timeout_immediate(sqe, (uint64_t)(row_number(args, 0) >> 1),
+		(uint32_t)(row_number(args, 1) >> 2));
 }
 
 static inline void row_link_timeout_update(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_link_timeout_update(sqe, oring_context_from_bits(args->number + 1),
-		(const struct oring_timespec *)(uintptr_t)(args->number + 128),
-		(uint32_t)(args->number >> 3));
+	oring_prep_link_timeout_update(sqe, oring_context_from_bits(row_number(args, 0)),
+		(const struct oring_timespec *)(uintptr_t)row_number(args, 1),
+		(uint32_t)(row_number(args, 2) >> 3));
+}
+
+static inline void row_link_timeout_update_immediate(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_link_timeout_update_immediate(sqe,
+		oring_context_from_bits(row_number(args, 0)),
+		(uint64_t)(row_number(args, 1) >> 2), (uint32_t)(row_number(args, 2) >> 3));
 }
 
 static inline void row_async_cancel(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_async_cancel(sqe, oring_context_from_bits(args->number + 1),
-		(uint32_t)(args->number >> 2));
+	oring_prep_async_cancel(sqe, oring_context_from_bits(row_number(args, 0)),
+		(uint32_t)(row_number(args, 1) >> 2));
 }
 
 static inline void row_async_cancel_file(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_async_cancel_file(sqe, args->file, (uint32_t)(args->number >> 2));
+	oring_prep_async_cancel_file(sqe, row_file(args, args->file, 0),
+		(uint32_t)(row_number(args, 1) >> 2));
 }
 
 static inline void row_async_cancel_op(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_async_cancel_op(sqe, (uint8_t)(args->number >> 1),
-		(uint32_t)(args->number >> 2));
+	oring_prep_async_cancel_op(sqe, (uint8_t)(row_number(args, 0) >> 1),
+		(uint32_t)(row_number(args, 1) >> 2));
 }
 
 static inline void row_async_cancel_any(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_async_cancel_any(sqe, (uint32_t)(args->number >> 1));
+	oring_prep_async_cancel_any(sqe, (uint32_t)(row_number(args, 0) >> 1));
+}
+
+static inline void row_async_cancel_match(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_async_cancel_match(sqe, oring_context_from_bits(row_number(args, 0)),
+		row_file(args, args->file, 1), (uint8_t)(row_number(args, 2) >> 3),
+		(uint32_t)(row_number(args, 3) >> 4));
+}
+
+static inline void row_waitid(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_waitid(sqe, (int)(row_number(args, 0) >> 1), (int)(row_number(args, 1) >> 2),
+		(void *)(uintptr_t)row_number(args, 2), (int)(row_number(args, 3) >> 4));
+}
+
+static inline void row_futex_wait(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_futex_wait(sqe, (const uint32_t *)(uintptr_t)row_number(args, 0),
+		(uint64_t)(row_number(args, 1) >> 2), (uint64_t)(row_number(args, 2) >> 3),
+		(uint32_t)(row_number(args, 3) >> 4));
+}
+
+static inline void row_futex_wake(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_futex_wake(sqe, (const uint32_t *)(uintptr_t)row_number(args, 0),
+		(uint64_t)(row_number(args, 1) >> 2), (uint64_t)(row_number(args, 2) >> 3),
+		(uint32_t)(row_number(args, 3) >> 4));
+}
+
+static inline void row_futex_waitv(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_futex_waitv(sqe, (const struct futex_waitv *)(uintptr_t)row_number(args, 0),
+		row_len(args, 1));
+}
+
+static inline void row_provide_buffers(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_provide_buffers(sqe, (void *)(uintptr_t)row_number(args, 0),
+		row_len(args, 1), (uint32_t)(row_number(args, 2) >> 3),
+		(uint16_t)(row_number(args, 3) >> 4), (uint16_t)(row_number(args, 4) >> 5));
+}
+
+static inline void row_remove_buffers(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_remove_buffers(sqe, (uint32_t)(row_number(args, 0) >> 1),
+		(uint16_t)(row_number(args, 1) >> 2));
 }
 
 static inline void row_splice(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_splice(sqe, args->file, (int64_t)(args->number >> 2), args->other,
-		(int64_t)(args->number >> 4), args->len, (uint32_t)(args->number >> 6));
+	oring_prep_splice(sqe, row_file(args, args->file, 0),
+		(int64_t)(row_number(args, 1) >> 2), row_file(args, args->other, 2),
+		(int64_t)(row_number(args, 3) >> 4), row_len(args, 4),
+		(uint32_t)(row_number(args, 5) >> 6));
 }
 
 static inline void row_tee(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_tee(sqe, args->file, args->other, args->len, (uint32_t)(args->number >> 4));
+	oring_prep_tee(sqe, row_file(args, args->file, 0), row_file(args, args->other, 1),
+		row_len(args, 2), (uint32_t)(row_number(args, 3) >> 4));
 }
 
 static inline void row_msg_ring(struct oring_sqe *sqe, const struct row_args *args)
 {
-	oring_prep_msg_ring(sqe, args->file, oring_context_from_bits(args->number + 2),
-		(int32_t)(args->number >> 3), (uint32_t)(args->number >> 4));
+	oring_prep_msg_ring(sqe, row_file(args, args->file, 0),
+		oring_context_from_bits(row_number(args, 1)),
+		(int32_t)(row_number(args, 2) >> 3), (uint32_t)(row_number(args, 3) >> 4));
+}
+
+static inline void row_msg_ring_cqe_flags(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_msg_ring_cqe_flags(sqe, row_file(args, args->file, 0),
+		oring_context_from_bits(row_number(args, 1)),
+		(int32_t)(row_number(args, 2) >> 3), (uint32_t)(row_number(args, 3) >> 4),
+		(uint32_t)(row_number(args, 4) >> 5));
+}
+
+static inline void row_msg_ring_fd(struct oring_sqe *sqe, const struct row_args *args)
+{
+	oring_prep_msg_ring_fd(sqe, row_file(args, args->file, 0), row_slot(args, 1),
+		row_slot(args, 2), oring_context_from_bits(row_number(args, 3)),
+		(uint32_t)(row_number(args, 4) >> 5));
 }
 
 static const struct row rows[] = {
-	{ "nop", ORING_OP_NOP, 5 << 8 | 1, 0, 0, 0,
+	{ "nop", ORING_OP_NOP, 5 << 8 | 1, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 0,
 	  FIELD_FD,
 	  0, row_nop },
-	{ "read", ORING_OP_READ, 5 << 8 | 6, 1, 1, 0,
+	{ "nop_result", ORING_OP_NOP, 6 << 8 | 10, 0, 0, 0, 0,
+	  0, ORING_RESULT_VALUE, 1,
+	  FIELD_FD | FIELD_LEN,
+	  FIELD_OP_FLAGS, row_nop_result },
+	{ "nop_file", ORING_OP_NOP, 6 << 8 | 13, 1, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 1,
+	  FIELD_FD,
+	  FIELD_OP_FLAGS, row_nop_file },
+	{ "nop_buffer", ORING_OP_NOP, 6 << 8 | 13, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 1,
+	  FIELD_FD | FIELD_BUF_INDEX,
+	  FIELD_OP_FLAGS, row_nop_buffer },
+	{ "nop_task_work", ORING_OP_NOP, 6 << 8 | 16, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 0,
+	  FIELD_FD,
+	  FIELD_OP_FLAGS, row_nop_task_work },
+	{ "nop_cqe32", ORING_OP_NOP, 6 << 8 | 18, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 2,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR,
+	  FIELD_OP_FLAGS, row_nop_cqe32 },
+	{ "nop128", ORING_OP_NOP128, 6 << 8 | 19, 0, 0, 0, 1,
+	  0, ORING_RESULT_NONE, 0,
+	  FIELD_FD,
+	  0, row_nop128 },
+	{ "read", ORING_OP_READ, 5 << 8 | 6, 1, 1, 0, 0,
+	  0, ORING_RESULT_BYTES, 4,
 	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN,
 	  0, row_read },
-	{ "write", ORING_OP_WRITE, 5 << 8 | 6, 1, 1, 0,
+	{ "write", ORING_OP_WRITE, 5 << 8 | 6, 1, 1, 0, 0,
+	  0, ORING_RESULT_BYTES, 4,
 	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN,
 	  0, row_write },
-	{ "readv", ORING_OP_READV, 5 << 8 | 1, 1, 1, 0,
+	{ "readv", ORING_OP_READV, 5 << 8 | 1, 1, 1, 0, 0,
+	  0, ORING_RESULT_BYTES, 4,
 	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN,
 	  0, row_readv },
-	{ "writev", ORING_OP_WRITEV, 5 << 8 | 1, 1, 1, 0,
+	{ "writev", ORING_OP_WRITEV, 5 << 8 | 1, 1, 1, 0, 0,
+	  0, ORING_RESULT_BYTES, 4,
 	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN,
 	  0, row_writev },
-	{ "read_fixed", ORING_OP_READ_FIXED, 5 << 8 | 1, 1, 1, 0,
+	{ "read_fixed", ORING_OP_READ_FIXED, 5 << 8 | 1, 1, 1, 0, 0,
+	  0, ORING_RESULT_BYTES, 5,
 	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN | FIELD_BUF_INDEX,
 	  0, row_read_fixed },
-	{ "write_fixed", ORING_OP_WRITE_FIXED, 5 << 8 | 1, 1, 1, 0,
+	{ "write_fixed", ORING_OP_WRITE_FIXED, 5 << 8 | 1, 1, 1, 0, 0,
+	  0, ORING_RESULT_BYTES, 5,
 	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN | FIELD_BUF_INDEX,
 	  0, row_write_fixed },
-	{ "readv_fixed", ORING_OP_READV_FIXED, 6 << 8 | 15, 1, 1, 0,
+	{ "read_buf", ORING_OP_READ_FIXED, 5 << 8 | 1, 1, 0, 0, 0,
+	  0, ORING_RESULT_BYTES, 3,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN | FIELD_BUF_INDEX,
+	  0, row_read_buf },
+	{ "write_buf", ORING_OP_WRITE_FIXED, 5 << 8 | 1, 1, 0, 0, 0,
+	  0, ORING_RESULT_BYTES, 3,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN | FIELD_BUF_INDEX,
+	  0, row_write_buf },
+	{ "readv_fixed", ORING_OP_READV_FIXED, 6 << 8 | 15, 1, 1, 0, 0,
+	  0, ORING_RESULT_BYTES, 5,
 	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN | FIELD_BUF_INDEX,
 	  0, row_readv_fixed },
-	{ "writev_fixed", ORING_OP_WRITEV_FIXED, 6 << 8 | 15, 1, 1, 0,
+	{ "writev_fixed", ORING_OP_WRITEV_FIXED, 6 << 8 | 15, 1, 1, 0, 0,
+	  0, ORING_RESULT_BYTES, 5,
 	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN | FIELD_BUF_INDEX,
 	  0, row_writev_fixed },
-	{ "openat", ORING_OP_OPENAT, 5 << 8 | 6, 0, 0, 0,
+	{ "read_multishot", ORING_OP_READ_MULTISHOT, 6 << 8 | 7, 1, 0, 0, 0,
+	  1, ORING_RESULT_BYTES, 2,
+	  FIELD_FD | FIELD_OFF,
+	  0, row_read_multishot },
+	{ "openat", ORING_OP_OPENAT, 5 << 8 | 6, 0, 0, 0, 0,
+	  0, ORING_RESULT_FD, 4,
 	  FIELD_FD | FIELD_ADDR | FIELD_LEN,
 	  FIELD_OP_FLAGS, row_openat },
-	{ "openat_direct", ORING_OP_OPENAT, 5 << 8 | 15, 0, 0, 1,
+	{ "openat_direct", ORING_OP_OPENAT, 5 << 8 | 15, 0, 0, 1, 0,
+	  0, ORING_RESULT_SLOT, 5,
 	  FIELD_FD | FIELD_ADDR | FIELD_LEN | FIELD_FILE_INDEX,
 	  FIELD_OP_FLAGS, row_openat_direct },
-	{ "openat2", ORING_OP_OPENAT2, 5 << 8 | 6, 0, 1, 0,
+	{ "openat2", ORING_OP_OPENAT2, 5 << 8 | 6, 0, 1, 0, 0,
+	  0, ORING_RESULT_FD, 4,
 	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN,
 	  0, row_openat2 },
-	{ "openat2_direct", ORING_OP_OPENAT2, 5 << 8 | 15, 0, 1, 1,
+	{ "openat2_direct", ORING_OP_OPENAT2, 5 << 8 | 15, 0, 1, 1, 0,
+	  0, ORING_RESULT_SLOT, 5,
 	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN | FIELD_FILE_INDEX,
 	  0, row_openat2_direct },
-	{ "close", ORING_OP_CLOSE, 5 << 8 | 6, 1, 0, 0,
+	{ "close", ORING_OP_CLOSE, 5 << 8 | 6, 1, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 1,
 	  FIELD_FD | FIELD_FILE_INDEX,
 	  0, row_close },
-	{ "fsync", ORING_OP_FSYNC, 5 << 8 | 1, 1, 0, 0,
+	{ "fsync", ORING_OP_FSYNC, 5 << 8 | 1, 1, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 2,
 	  FIELD_FD,
 	  FIELD_OP_FLAGS, row_fsync },
-	{ "fsync_range", ORING_OP_FSYNC, 5 << 8 | 1, 1, 1, 0,
+	{ "fsync_range", ORING_OP_FSYNC, 5 << 8 | 1, 1, 1, 0, 0,
+	  0, ORING_RESULT_NONE, 4,
 	  FIELD_FD | FIELD_OFF | FIELD_LEN,
 	  FIELD_OP_FLAGS, row_fsync_range },
-	{ "statx", ORING_OP_STATX, 5 << 8 | 6, 0, 0, 0,
+	{ "sync_file_range", ORING_OP_SYNC_FILE_RANGE, 5 << 8 | 2, 1, 1, 0, 0,
+	  0, ORING_RESULT_NONE, 4,
+	  FIELD_FD | FIELD_OFF | FIELD_LEN,
+	  FIELD_OP_FLAGS, row_sync_file_range },
+	{ "statx", ORING_OP_STATX, 5 << 8 | 6, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 5,
 	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN,
 	  FIELD_OP_FLAGS, row_statx },
-	{ "fallocate", ORING_OP_FALLOCATE, 5 << 8 | 6, 1, 0, 0,
+	{ "fallocate", ORING_OP_FALLOCATE, 5 << 8 | 6, 1, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 4,
 	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN,
 	  0, row_fallocate },
-	{ "ftruncate", ORING_OP_FTRUNCATE, 6 << 8 | 9, 1, 0, 0,
+	{ "fadvise", ORING_OP_FADVISE, 5 << 8 | 6, 1, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 4,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN,
+	  FIELD_OP_FLAGS, row_fadvise },
+	{ "madvise", ORING_OP_MADVISE, 5 << 8 | 6, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 3,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN,
+	  FIELD_OP_FLAGS, row_madvise },
+	{ "ftruncate", ORING_OP_FTRUNCATE, 6 << 8 | 9, 1, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 2,
 	  FIELD_FD | FIELD_OFF,
 	  0, row_ftruncate },
-	{ "unlinkat", ORING_OP_UNLINKAT, 5 << 8 | 11, 0, 0, 0,
+	{ "unlinkat", ORING_OP_UNLINKAT, 5 << 8 | 11, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 3,
 	  FIELD_FD | FIELD_ADDR,
 	  FIELD_OP_FLAGS, row_unlinkat },
-	{ "renameat", ORING_OP_RENAMEAT, 5 << 8 | 11, 0, 0, 0,
+	{ "renameat", ORING_OP_RENAMEAT, 5 << 8 | 11, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 5,
 	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN,
 	  FIELD_OP_FLAGS, row_renameat },
-	{ "socket", ORING_OP_SOCKET, 5 << 8 | 19, 0, 0, 0,
+	{ "mkdirat", ORING_OP_MKDIRAT, 5 << 8 | 15, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 3,
+	  FIELD_FD | FIELD_ADDR | FIELD_LEN,
+	  0, row_mkdirat },
+	{ "symlinkat", ORING_OP_SYMLINKAT, 5 << 8 | 15, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 3,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR,
+	  0, row_symlinkat },
+	{ "linkat", ORING_OP_LINKAT, 5 << 8 | 15, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 5,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN,
+	  FIELD_OP_FLAGS, row_linkat },
+	{ "setxattr", ORING_OP_SETXATTR, 5 << 8 | 19, 0, 1, 0, 0,
+	  0, ORING_RESULT_NONE, 5,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN | FIELD_ADDR3,
+	  FIELD_OP_FLAGS, row_setxattr },
+	{ "fsetxattr", ORING_OP_FSETXATTR, 5 << 8 | 19, 1, 1, 0, 0,
+	  0, ORING_RESULT_NONE, 5,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN,
+	  FIELD_OP_FLAGS, row_fsetxattr },
+	{ "getxattr", ORING_OP_GETXATTR, 5 << 8 | 19, 0, 1, 0, 0,
+	  0, ORING_RESULT_BYTES, 4,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN | FIELD_ADDR3,
+	  0, row_getxattr },
+	{ "fgetxattr", ORING_OP_FGETXATTR, 5 << 8 | 19, 1, 1, 0, 0,
+	  0, ORING_RESULT_BYTES, 4,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN,
+	  0, row_fgetxattr },
+	{ "pipe", ORING_OP_PIPE, 6 << 8 | 16, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 2,
+	  FIELD_FD | FIELD_ADDR,
+	  FIELD_OP_FLAGS, row_pipe },
+	{ "pipe_direct", ORING_OP_PIPE, 6 << 8 | 16, 0, 0, 1, 0,
+	  0, ORING_RESULT_NONE, 3,
+	  FIELD_FD | FIELD_ADDR | FIELD_FILE_INDEX,
+	  FIELD_OP_FLAGS, row_pipe_direct },
+	{ "files_update", ORING_OP_FILES_UPDATE, 5 << 8 | 6, 0, 1, 0, 0,
+	  0, ORING_RESULT_COUNT, 3,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN,
+	  0, row_files_update },
+	{ "files_update_alloc", ORING_OP_FILES_UPDATE, 6 << 8 | 0, 0, 1, 0, 0,
+	  0, ORING_RESULT_COUNT, 2,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN,
+	  0, row_files_update_alloc },
+	{ "fixed_fd_install", ORING_OP_FIXED_FD_INSTALL, 6 << 8 | 8, 0, 0, 0, 0,
+	  0, ORING_RESULT_FD, 2,
+	  FIELD_FD,
+	  FIELD_OP_FLAGS, row_fixed_fd_install },
+	{ "socket", ORING_OP_SOCKET, 5 << 8 | 19, 0, 0, 0, 0,
+	  0, ORING_RESULT_FD, 3,
 	  FIELD_FD | FIELD_OFF | FIELD_LEN,
 	  0, row_socket },
-	{ "socket_direct", ORING_OP_SOCKET, 5 << 8 | 19, 0, 0, 1,
+	{ "socket_direct", ORING_OP_SOCKET, 5 << 8 | 19, 0, 0, 1, 0,
+	  0, ORING_RESULT_SLOT, 4,
 	  FIELD_FD | FIELD_OFF | FIELD_LEN | FIELD_FILE_INDEX,
 	  0, row_socket_direct },
-	{ "bind", ORING_OP_BIND, 6 << 8 | 11, 1, 0, 0,
+	{ "bind", ORING_OP_BIND, 6 << 8 | 11, 1, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 3,
 	  FIELD_FD | FIELD_OFF | FIELD_ADDR,
 	  0, row_bind },
-	{ "listen", ORING_OP_LISTEN, 6 << 8 | 11, 1, 0, 0,
+	{ "listen", ORING_OP_LISTEN, 6 << 8 | 11, 1, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 2,
 	  FIELD_FD | FIELD_LEN,
 	  0, row_listen },
-	{ "accept", ORING_OP_ACCEPT, 5 << 8 | 5, 1, 0, 0,
+	{ "accept", ORING_OP_ACCEPT, 5 << 8 | 5, 1, 0, 0, 0,
+	  0, ORING_RESULT_FD, 4,
 	  FIELD_FD | FIELD_OFF | FIELD_ADDR,
 	  FIELD_OP_FLAGS, row_accept },
-	{ "accept_direct", ORING_OP_ACCEPT, 5 << 8 | 15, 1, 0, 1,
+	{ "accept_direct", ORING_OP_ACCEPT, 5 << 8 | 15, 1, 0, 1, 0,
+	  0, ORING_RESULT_SLOT, 5,
 	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_FILE_INDEX,
 	  FIELD_OP_FLAGS, row_accept_direct },
-	{ "connect", ORING_OP_CONNECT, 5 << 8 | 5, 1, 0, 0,
+	{ "accept_multishot", ORING_OP_ACCEPT, 5 << 8 | 19, 1, 0, 0, 0,
+	  0, ORING_RESULT_FD, 2,
+	  FIELD_FD,
+	  FIELD_IOPRIO | FIELD_OP_FLAGS, row_accept_multishot },
+	{ "accept_direct_multishot", ORING_OP_ACCEPT, 5 << 8 | 19, 1, 0, 0, 0,
+	  0, ORING_RESULT_SLOT, 2,
+	  FIELD_FD | FIELD_FILE_INDEX,
+	  FIELD_IOPRIO | FIELD_OP_FLAGS, row_accept_direct_multishot },
+	{ "connect", ORING_OP_CONNECT, 5 << 8 | 5, 1, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 3,
 	  FIELD_FD | FIELD_OFF | FIELD_ADDR,
 	  0, row_connect },
-	{ "shutdown", ORING_OP_SHUTDOWN, 5 << 8 | 11, 1, 0, 0,
+	{ "shutdown", ORING_OP_SHUTDOWN, 5 << 8 | 11, 1, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 2,
 	  FIELD_FD | FIELD_LEN,
 	  0, row_shutdown },
-	{ "send", ORING_OP_SEND, 5 << 8 | 6, 1, 1, 0,
+	{ "send", ORING_OP_SEND, 5 << 8 | 6, 1, 1, 0, 0,
+	  0, ORING_RESULT_BYTES, 4,
 	  FIELD_FD | FIELD_ADDR | FIELD_LEN,
 	  FIELD_OP_FLAGS, row_send },
-	{ "recv", ORING_OP_RECV, 5 << 8 | 6, 1, 1, 0,
+	{ "sendto", ORING_OP_SEND, 6 << 8 | 0, 1, 1, 0, 0,
+	  0, ORING_RESULT_BYTES, 6,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN | FIELD_FILE_INDEX,
+	  FIELD_OP_FLAGS, row_sendto },
+	{ "sendv", ORING_OP_SEND, 6 << 8 | 17, 1, 1, 0, 0,
+	  0, ORING_RESULT_BYTES, 4,
+	  FIELD_FD | FIELD_ADDR | FIELD_LEN,
+	  FIELD_IOPRIO | FIELD_OP_FLAGS, row_sendv },
+	{ "send_bundle", ORING_OP_SEND, 6 << 8 | 10, 1, 0, 0, 0,
+	  1, ORING_RESULT_BYTES, 2,
+	  FIELD_FD,
+	  FIELD_IOPRIO | FIELD_OP_FLAGS, row_send_bundle },
+	{ "send_zc", ORING_OP_SEND_ZC, 6 << 8 | 0, 1, 1, 0, 0,
+	  0, ORING_RESULT_BYTES, 4,
+	  FIELD_FD | FIELD_ADDR | FIELD_LEN,
+	  FIELD_OP_FLAGS, row_send_zc },
+	{ "sendto_zc", ORING_OP_SEND_ZC, 6 << 8 | 0, 1, 1, 0, 0,
+	  0, ORING_RESULT_BYTES, 6,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN | FIELD_FILE_INDEX,
+	  FIELD_OP_FLAGS, row_sendto_zc },
+	{ "send_fixed_zc", ORING_OP_SEND_ZC, 6 << 8 | 0, 1, 1, 0, 0,
+	  0, ORING_RESULT_BYTES, 5,
+	  FIELD_FD | FIELD_ADDR | FIELD_LEN | FIELD_BUF_INDEX,
+	  FIELD_IOPRIO | FIELD_OP_FLAGS, row_send_fixed_zc },
+	{ "send_buf_zc", ORING_OP_SEND_ZC, 6 << 8 | 0, 1, 0, 0, 0,
+	  0, ORING_RESULT_BYTES, 3,
+	  FIELD_FD | FIELD_ADDR | FIELD_LEN | FIELD_BUF_INDEX,
+	  FIELD_IOPRIO | FIELD_OP_FLAGS, row_send_buf_zc },
+	{ "sendv_zc", ORING_OP_SEND_ZC, 6 << 8 | 17, 1, 1, 0, 0,
+	  0, ORING_RESULT_BYTES, 4,
+	  FIELD_FD | FIELD_ADDR | FIELD_LEN,
+	  FIELD_IOPRIO | FIELD_OP_FLAGS, row_sendv_zc },
+	{ "sendv_fixed_zc", ORING_OP_SEND_ZC, 6 << 8 | 17, 1, 1, 0, 0,
+	  0, ORING_RESULT_BYTES, 5,
+	  FIELD_FD | FIELD_ADDR | FIELD_LEN | FIELD_BUF_INDEX,
+	  FIELD_IOPRIO | FIELD_OP_FLAGS, row_sendv_fixed_zc },
+	{ "recv", ORING_OP_RECV, 5 << 8 | 6, 1, 1, 0, 0,
+	  0, ORING_RESULT_BYTES, 4,
 	  FIELD_FD | FIELD_ADDR | FIELD_LEN,
 	  FIELD_OP_FLAGS, row_recv },
-	{ "sendmsg", ORING_OP_SENDMSG, 5 << 8 | 3, 1, 0, 0,
+	{ "recv_multishot", ORING_OP_RECV, 6 << 8 | 0, 1, 0, 0, 0,
+	  1, ORING_RESULT_BYTES, 2,
+	  FIELD_FD,
+	  FIELD_IOPRIO | FIELD_OP_FLAGS, row_recv_multishot },
+	{ "recv_bundle", ORING_OP_RECV, 6 << 8 | 10, 1, 0, 0, 0,
+	  1, ORING_RESULT_BYTES, 2,
+	  FIELD_FD,
+	  FIELD_IOPRIO | FIELD_OP_FLAGS, row_recv_bundle },
+	{ "recv_multishot_bundle", ORING_OP_RECV, 6 << 8 | 10, 1, 0, 0, 0,
+	  1, ORING_RESULT_BYTES, 2,
+	  FIELD_FD,
+	  FIELD_IOPRIO | FIELD_OP_FLAGS, row_recv_multishot_bundle },
+	{ "recv_multishot_zc", ORING_OP_RECV_ZC, 6 << 8 | 15, 1, 1, 0, 0,
+	  0, ORING_RESULT_BYTES, 3,
+	  FIELD_FD | FIELD_LEN | FIELD_FILE_INDEX,
+	  FIELD_IOPRIO, row_recv_multishot_zc },
+	{ "sendmsg", ORING_OP_SENDMSG, 5 << 8 | 3, 1, 0, 0, 0,
+	  0, ORING_RESULT_BYTES, 3,
 	  FIELD_FD | FIELD_ADDR | FIELD_LEN,
 	  FIELD_OP_FLAGS, row_sendmsg },
-	{ "recvmsg", ORING_OP_RECVMSG, 5 << 8 | 3, 1, 0, 0,
+	{ "sendmsg_zc", ORING_OP_SENDMSG_ZC, 6 << 8 | 1, 1, 0, 0, 0,
+	  0, ORING_RESULT_BYTES, 3,
+	  FIELD_FD | FIELD_ADDR | FIELD_LEN,
+	  FIELD_OP_FLAGS, row_sendmsg_zc },
+	{ "sendmsg_fixed_zc", ORING_OP_SENDMSG_ZC, 6 << 8 | 15, 1, 0, 0, 0,
+	  0, ORING_RESULT_BYTES, 4,
+	  FIELD_FD | FIELD_ADDR | FIELD_LEN | FIELD_BUF_INDEX,
+	  FIELD_IOPRIO | FIELD_OP_FLAGS, row_sendmsg_fixed_zc },
+	{ "recvmsg", ORING_OP_RECVMSG, 5 << 8 | 3, 1, 0, 0, 0,
+	  0, ORING_RESULT_BYTES, 3,
 	  FIELD_FD | FIELD_ADDR | FIELD_LEN,
 	  FIELD_OP_FLAGS, row_recvmsg },
-	{ "poll_add", ORING_OP_POLL_ADD, 5 << 8 | 1, 1, 0, 0,
+	{ "recvmsg_multishot", ORING_OP_RECVMSG, 6 << 8 | 0, 1, 0, 0, 0,
+	  1, ORING_RESULT_BYTES, 3,
+	  FIELD_FD | FIELD_ADDR | FIELD_LEN,
+	  FIELD_IOPRIO | FIELD_OP_FLAGS, row_recvmsg_multishot },
+	{ "siocinq", ORING_OP_URING_CMD, 6 << 8 | 6, 1, 0, 0, 0,
+	  0, ORING_RESULT_BYTES, 1,
+	  FIELD_FD | FIELD_OFF,
+	  0, row_siocinq },
+	{ "siocoutq", ORING_OP_URING_CMD, 6 << 8 | 6, 1, 0, 0, 0,
+	  0, ORING_RESULT_BYTES, 1,
+	  FIELD_FD | FIELD_OFF,
+	  0, row_siocoutq },
+	{ "getsockopt", ORING_OP_URING_CMD, 6 << 8 | 7, 1, 0, 0, 0,
+	  0, ORING_RESULT_BYTES, 5,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_FILE_INDEX | FIELD_ADDR3,
+	  0, row_getsockopt },
+	{ "setsockopt", ORING_OP_URING_CMD, 6 << 8 | 7, 1, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 5,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_FILE_INDEX | FIELD_ADDR3,
+	  0, row_setsockopt },
+	{ "getsockname", ORING_OP_URING_CMD, 6 << 8 | 19, 1, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 3,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_ADDR3,
+	  0, row_getsockname },
+	{ "getpeername", ORING_OP_URING_CMD, 6 << 8 | 19, 1, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 3,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_FILE_INDEX | FIELD_ADDR3,
+	  0, row_getpeername },
+	{ "tx_timestamp", ORING_OP_URING_CMD, 6 << 8 | 17, 1, 0, 0, 0,
+	  0, ORING_RESULT_VALUE, 1,
+	  FIELD_FD | FIELD_OFF,
+	  0, row_tx_timestamp },
+	{ "uring_cmd", ORING_OP_URING_CMD, 5 << 8 | 19, 1, 0, 0, 0,
+	  0, ORING_RESULT_VALUE, 2,
+	  FIELD_FD | FIELD_OFF,
+	  0, row_uring_cmd },
+	{ "uring_cmd_fixed", ORING_OP_URING_CMD, 6 << 8 | 1, 1, 0, 0, 0,
+	  0, ORING_RESULT_VALUE, 3,
+	  FIELD_FD | FIELD_OFF | FIELD_BUF_INDEX,
+	  FIELD_OP_FLAGS, row_uring_cmd_fixed },
+	{ "uring_cmd_multishot", ORING_OP_URING_CMD, 6 << 8 | 18, 1, 0, 0, 0,
+	  1, ORING_RESULT_VALUE, 2,
+	  FIELD_FD | FIELD_OFF,
+	  FIELD_OP_FLAGS, row_uring_cmd_multishot },
+	{ "uring_cmd128", ORING_OP_URING_CMD128, 6 << 8 | 19, 1, 0, 0, 1,
+	  0, ORING_RESULT_VALUE, 2,
+	  FIELD_FD | FIELD_OFF,
+	  0, row_uring_cmd128 },
+	{ "block_discard", ORING_OP_URING_CMD, 6 << 8 | 12, 1, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 3,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_ADDR3,
+	  0, row_block_discard },
+	{ "poll_add", ORING_OP_POLL_ADD, 5 << 8 | 1, 1, 0, 0, 0,
+	  0, ORING_RESULT_EVENTS, 2,
 	  FIELD_FD,
 	  FIELD_OP_FLAGS, row_poll_add },
-	{ "poll_add_multishot", ORING_OP_POLL_ADD, 5 << 8 | 13, 1, 0, 0,
+	{ "poll_add_multishot", ORING_OP_POLL_ADD, 5 << 8 | 13, 1, 0, 0, 0,
+	  0, ORING_RESULT_EVENTS, 2,
 	  FIELD_FD | FIELD_LEN,
 	  FIELD_OP_FLAGS, row_poll_add_multishot },
-	{ "poll_remove", ORING_OP_POLL_REMOVE, 5 << 8 | 1, 0, 0, 0,
+	{ "poll_remove", ORING_OP_POLL_REMOVE, 5 << 8 | 1, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 1,
 	  FIELD_FD | FIELD_ADDR,
 	  0, row_poll_remove },
-	{ "poll_update", ORING_OP_POLL_REMOVE, 5 << 8 | 13, 0, 0, 0,
+	{ "poll_update", ORING_OP_POLL_REMOVE, 5 << 8 | 13, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 4,
 	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN,
 	  FIELD_OP_FLAGS, row_poll_update },
-	{ "timeout", ORING_OP_TIMEOUT, 5 << 8 | 4, 0, 0, 0,
+	{ "epoll_ctl", ORING_OP_EPOLL_CTL, 5 << 8 | 6, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 4,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN,
+	  0, row_epoll_ctl },
+	{ "epoll_wait", ORING_OP_EPOLL_WAIT, 6 << 8 | 15, 1, 0, 0, 0,
+	  0, ORING_RESULT_COUNT, 3,
+	  FIELD_FD | FIELD_ADDR | FIELD_LEN,
+	  0, row_epoll_wait },
+	{ "timeout", ORING_OP_TIMEOUT, 5 << 8 | 4, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 3,
 	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN,
 	  FIELD_OP_FLAGS, row_timeout },
-	{ "timeout_remove", ORING_OP_TIMEOUT_REMOVE, 5 << 8 | 5, 0, 0, 0,
+	{ "timeout_immediate", ORING_OP_TIMEOUT, 7 << 8 | 1, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 3,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN,
+	  FIELD_OP_FLAGS, row_timeout_immediate },
+	{ "timeout_multishot", ORING_OP_TIMEOUT, 6 << 8 | 4, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 3,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN,
+	  FIELD_OP_FLAGS, row_timeout_multishot },
+	{ "timeout_remove", ORING_OP_TIMEOUT_REMOVE, 5 << 8 | 5, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 1,
 	  FIELD_FD | FIELD_ADDR,
 	  0, row_timeout_remove },
-	{ "timeout_update", ORING_OP_TIMEOUT_REMOVE, 5 << 8 | 11, 0, 0, 0,
+	{ "timeout_update", ORING_OP_TIMEOUT_REMOVE, 5 << 8 | 11, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 3,
 	  FIELD_FD | FIELD_OFF | FIELD_ADDR,
 	  FIELD_OP_FLAGS, row_timeout_update },
-	{ "link_timeout", ORING_OP_LINK_TIMEOUT, 5 << 8 | 5, 0, 0, 0,
+	{ "timeout_update_immediate", ORING_OP_TIMEOUT_REMOVE, 7 << 8 | 1, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 3,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR,
+	  FIELD_OP_FLAGS, row_timeout_update_immediate },
+	{ "link_timeout", ORING_OP_LINK_TIMEOUT, 5 << 8 | 5, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 2,
 	  FIELD_FD | FIELD_ADDR | FIELD_LEN,
 	  FIELD_OP_FLAGS, row_link_timeout },
-	{ "link_timeout_update", ORING_OP_TIMEOUT_REMOVE, 5 << 8 | 15, 0, 0, 0,
+	{ "link_timeout_immediate", ORING_OP_LINK_TIMEOUT, 7 << 8 | 1, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 2,
+	  FIELD_FD | FIELD_ADDR | FIELD_LEN,
+	  FIELD_OP_FLAGS, row_link_timeout_immediate },
+	{ "link_timeout_update", ORING_OP_TIMEOUT_REMOVE, 5 << 8 | 15, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 3,
 	  FIELD_FD | FIELD_OFF | FIELD_ADDR,
 	  FIELD_OP_FLAGS, row_link_timeout_update },
-	{ "async_cancel", ORING_OP_ASYNC_CANCEL, 5 << 8 | 5, 0, 0, 0,
+	{ "link_timeout_update_immediate", ORING_OP_TIMEOUT_REMOVE, 7 << 8 | 1, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 3,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR,
+	  FIELD_OP_FLAGS, row_link_timeout_update_immediate },
+	{ "async_cancel", ORING_OP_ASYNC_CANCEL, 5 << 8 | 5, 0, 0, 0, 0,
+	  0, ORING_RESULT_COUNT, 2,
 	  FIELD_FD | FIELD_ADDR,
 	  FIELD_OP_FLAGS, row_async_cancel },
-	{ "async_cancel_file", ORING_OP_ASYNC_CANCEL, 5 << 8 | 19, 1, 0, 0,
+	{ "async_cancel_file", ORING_OP_ASYNC_CANCEL, 5 << 8 | 19, 1, 0, 0, 0,
+	  0, ORING_RESULT_COUNT, 2,
 	  FIELD_FD,
 	  FIELD_OP_FLAGS, row_async_cancel_file },
-	{ "async_cancel_op", ORING_OP_ASYNC_CANCEL, 6 << 8 | 6, 0, 0, 0,
+	{ "async_cancel_op", ORING_OP_ASYNC_CANCEL, 6 << 8 | 6, 0, 0, 0, 0,
+	  0, ORING_RESULT_COUNT, 2,
 	  FIELD_FD | FIELD_LEN,
 	  FIELD_OP_FLAGS, row_async_cancel_op },
-	{ "async_cancel_any", ORING_OP_ASYNC_CANCEL, 5 << 8 | 19, 0, 0, 0,
+	{ "async_cancel_any", ORING_OP_ASYNC_CANCEL, 5 << 8 | 19, 0, 0, 0, 0,
+	  0, ORING_RESULT_COUNT, 1,
 	  FIELD_FD,
 	  FIELD_OP_FLAGS, row_async_cancel_any },
-	{ "splice", ORING_OP_SPLICE, 5 << 8 | 7, 1, 1, 0,
+	{ "async_cancel_match", ORING_OP_ASYNC_CANCEL, 6 << 8 | 6, 1, 0, 0, 0,
+	  0, ORING_RESULT_COUNT, 4,
+	  FIELD_FD | FIELD_ADDR | FIELD_LEN,
+	  FIELD_OP_FLAGS, row_async_cancel_match },
+	{ "waitid", ORING_OP_WAITID, 6 << 8 | 7, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 4,
+	  FIELD_FD | FIELD_OFF | FIELD_LEN | FIELD_FILE_INDEX,
+	  0, row_waitid },
+	{ "futex_wait", ORING_OP_FUTEX_WAIT, 6 << 8 | 7, 0, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 4,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_ADDR3,
+	  0, row_futex_wait },
+	{ "futex_wake", ORING_OP_FUTEX_WAKE, 6 << 8 | 7, 0, 0, 0, 0,
+	  0, ORING_RESULT_COUNT, 4,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_ADDR3,
+	  0, row_futex_wake },
+	{ "futex_waitv", ORING_OP_FUTEX_WAITV, 6 << 8 | 7, 0, 1, 0, 0,
+	  0, ORING_RESULT_INDEX, 2,
+	  FIELD_FD | FIELD_ADDR | FIELD_LEN,
+	  0, row_futex_waitv },
+	{ "provide_buffers", ORING_OP_PROVIDE_BUFFERS, 5 << 8 | 7, 0, 1, 0, 0,
+	  0, ORING_RESULT_NONE, 5,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN | FIELD_BUF_INDEX,
+	  0, row_provide_buffers },
+	{ "remove_buffers", ORING_OP_REMOVE_BUFFERS, 5 << 8 | 7, 0, 0, 0, 0,
+	  0, ORING_RESULT_COUNT, 2,
+	  FIELD_FD | FIELD_BUF_INDEX,
+	  0, row_remove_buffers },
+	{ "splice", ORING_OP_SPLICE, 5 << 8 | 7, 1, 1, 0, 0,
+	  0, ORING_RESULT_BYTES, 6,
 	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN | FIELD_FILE_INDEX,
 	  FIELD_OP_FLAGS, row_splice },
-	{ "tee", ORING_OP_TEE, 5 << 8 | 8, 1, 1, 0,
+	{ "tee", ORING_OP_TEE, 5 << 8 | 8, 1, 1, 0, 0,
+	  0, ORING_RESULT_BYTES, 4,
 	  FIELD_FD | FIELD_LEN | FIELD_FILE_INDEX,
 	  FIELD_OP_FLAGS, row_tee },
-	{ "msg_ring", ORING_OP_MSG_RING, 5 << 8 | 18, 1, 0, 0,
+	{ "msg_ring", ORING_OP_MSG_RING, 5 << 8 | 18, 1, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 4,
 	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN,
 	  FIELD_OP_FLAGS, row_msg_ring },
+	{ "msg_ring_cqe_flags", ORING_OP_MSG_RING, 6 << 8 | 3, 1, 0, 0, 0,
+	  0, ORING_RESULT_NONE, 5,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_LEN | FIELD_FILE_INDEX,
+	  FIELD_OP_FLAGS, row_msg_ring_cqe_flags },
+	{ "msg_ring_fd", ORING_OP_MSG_RING, 6 << 8 | 0, 1, 0, 1, 0,
+	  0, ORING_RESULT_SLOT, 5,
+	  FIELD_FD | FIELD_OFF | FIELD_ADDR | FIELD_FILE_INDEX | FIELD_ADDR3,
+	  FIELD_OP_FLAGS, row_msg_ring_fd },
 };
 
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))

@@ -59,3 +59,38 @@ Test(cqe, second_half)
 	cr_assert_eq(oring_cqe_big(&cqe.cqe)[1], 4);
 	cr_assert_eq(oring_cqe_context(&cqe.cqe).bits, 1);
 }
+
+Test(cqe, errors_are_told_from_results)
+{
+	static const struct {
+		int32_t res;
+		uint32_t flags;
+		int error;
+		uint32_t bytes;
+	} cases[] = {
+		{ 0, 0, 0, 0 },
+		{ 1, 0, 0, 1 },
+		{ INT32_MAX, 0, 0, INT32_MAX },
+		{ -1, 0, -1, 0 },
+		{ -4095, 0, -4095, 0 },
+		{ INT32_MIN, 0, INT32_MIN, 0 },
+		/* Failed, and yet with a buffer, or with a notification to come. */
+		{ -ENOBUFS, ORING_CQE_F_BUFFER | 7U << 16, -ENOBUFS, 0 },
+		{ -EPIPE, ORING_CQE_F_MORE, -EPIPE, 0 },
+		{ 512, ~ORING_CQE_F_NOTIF, 0, 512 },
+		{ -EPIPE, ~ORING_CQE_F_NOTIF, -EPIPE, 0 },
+		/* A notification: bit 31 is the usage report, and no sign. */
+		{ 0, ORING_CQE_F_NOTIF, 0, 0 },
+		{ INT32_MIN, ORING_CQE_F_NOTIF, 0, 0 },
+		{ INT32_MIN, ORING_CQE_F_NOTIF | ORING_CQE_F_BUFFER, 0, 0 },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct oring_cqe cqe = with_flags(cases[i].flags);
+
+		cqe.res = cases[i].res;
+		cr_assert_eq(oring_cqe_error(&cqe), cases[i].error, "case %zu", i);
+		cr_assert_eq(oring_cqe_bytes(&cqe), cases[i].bytes, "case %zu", i);
+	}
+}

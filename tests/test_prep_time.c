@@ -232,7 +232,7 @@ RING_TEST(prep, poll_add_multishot)
 
 RING_TEST(prep, poll_remove)
 {
-	/* B12: the poll of that identity and no other. */
+	/* B12, A42: the poll of that identity and no other. */
 	int ends[2];
 	int res = 0, removed = 0;
 
@@ -486,6 +486,7 @@ RING_TEST(prep, timeout_multishot)
 
 RING_TEST(prep, timeout_remove)
 {
+	/* A44 */
 	static struct oring_timespec ts;
 	int res = 0, removed = 0;
 
@@ -510,7 +511,7 @@ RING_TEST(prep, timeout_remove)
 
 RING_TEST(prep, timeout_update)
 {
-	/* From an hour to a moment: once relative, once absolute. */
+	/* A44: from an hour to a moment: once relative, once absolute. */
 	static struct oring_timespec ts, sooner;
 	uint32_t flags;
 
@@ -536,7 +537,7 @@ RING_TEST(prep, timeout_update)
 
 RING_TEST(prep, link_timeout)
 {
-	/* Trap 48: the operation is cancelled, and its completion says so. */
+	/* A44, trap 48: the operation is cancelled, and its completion says so. */
 	static char buf[8];
 	static struct oring_timespec ts;
 	int64_t begin;
@@ -707,7 +708,7 @@ RING_TEST(prep, async_cancel)
 	file = oring_file_fd(ends[0]);
 	oring_prep_async_cancel(rig_sqe(rig), bits(ID_A), 0);
 	cr_assert_eq(rig_result(rig), -ENOENT);
-	/* Of two identities that nearly agree, one. */
+	/* A45: of two identities that nearly agree, one. */
 	wait_in_vain(rig, ID_A, file);
 	wait_in_vain(rig, ID_B, file);
 	issue(rig);
@@ -751,6 +752,7 @@ RING_TEST(prep, async_cancel_of_a_read)
 
 RING_TEST(prep, async_cancel_file)
 {
+	/* A45 */
 	static const uint64_t left[] = { ID_B };
 	int way;
 
@@ -789,6 +791,7 @@ RING_TEST(prep, async_cancel_file)
 
 RING_TEST(prep, async_cancel_op)
 {
+	/* A45 */
 	static const uint64_t left[] = { ID_A, ID_C };
 	static struct oring_timespec ts;
 	int ends[2];
@@ -831,6 +834,7 @@ RING_TEST(prep, async_cancel_op)
 
 RING_TEST(prep, async_cancel_any)
 {
+	/* A45 */
 	static struct oring_timespec ts;
 	static char buf[8];
 	int ends[2];

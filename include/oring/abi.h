@@ -209,6 +209,14 @@ struct oring_tx_timespec {
 #define ORING_SOCKET_TX_TIMESTAMP 4 /* 6.17 */
 #define ORING_SOCKET_GETSOCKNAME  5 /* 6.19 */
 
+/* Command of block devices (BLOCK_URING_CMD_DISCARD of linux/blkdev.h). 6.12. */
+#define ORING_BLOCK_DISCARD 0x1200
+
+/* FUTEX_*: flags (FUTEX2_* of linux/futex.h) and the mask that any wake matches. 6.7. */
+#define ORING_FUTEX2_SIZE_U32 0x02
+#define ORING_FUTEX2_PRIVATE  0x80
+#define ORING_FUTEX_MATCH_ANY 0xffffffffU
+
 /* Read and write with attributes: in pad2 (6.14); addr3 points to this */
 #define ORING_RW_ATTR_FLAG_PI (1U << 0)
 struct oring_attr_pi {
@@ -368,12 +376,14 @@ struct oring_reg_wait {
  * equal <errno.h>'s; they stand here because no libc header is included.
  */
 #define ORING_EPERM	 1
+#define ORING_ENOENT	 2
 #define ORING_EINTR	 4
 #define ORING_ENXIO	 6
 #define ORING_EBADF	 9
 #define ORING_EAGAIN	 11
 #define ORING_ENOMEM	 12
 #define ORING_EFAULT	 14
+#define ORING_EBUSY	 16
 #define ORING_EEXIST	 17
 #define ORING_EINVAL	 22
 #define ORING_ERANGE	 34
@@ -383,6 +393,8 @@ struct oring_reg_wait {
 #define ORING_EOVERFLOW	 75
 #define ORING_EOPNOTSUPP 95
 #define ORING_ENOBUFS	 105
+#define ORING_EALREADY	 114
 #define ORING_ESTALE	 116
+#define ORING_ECANCELED	 125
 
 #endif

@@ -19,6 +19,37 @@ ORING_INLINE oring_context oring_cqe_context(const struct oring_cqe *cqe)
 	return oring_context_from_bits(cqe->user_data);
 }
 
+/*
+ * What res and flags say, per family of operations; oring_sqe_result() names
+ * the kind of res beforehand. A negative res is an errno, but of a notification.
+ *
+ *   read, write, send, receive, splice  bytes
+ *   with buffer selection               bytes; has_buffer, buffer_id: where they are;
+ *                                       buffer_has_more: the kernel goes on in it
+ *   receive                             sock_nonempty: there is more to receive
+ *   any multishot                       has_more: not the last completion
+ *   zero-copy send                      bytes, has_more: a notification will come;
+ *                                       then is_notification, zc_copied: the usage report
+ *   open, socket, accept, install       a descriptor; a slot where it goes into one
+ *   poll                                the mask of events that came
+ *   cancel, wake, update, epoll wait    how many
+ *   futex waitv                         which one was woken
+ *   timeout                             -ETIME: the time came; 0: the count did
+ *   any, on rings with mixed sizes      is_filler: none at all
+ */
+
+/** oring_cqe_error - 0, or the negative errno; a notification has none. */
+ORING_INLINE int oring_cqe_error(const struct oring_cqe *cqe)
+{
+	return cqe->res < 0 && !(cqe->flags & ORING_CQE_F_NOTIF) ? cqe->res : 0;
+}
+
+/** oring_cqe_bytes - how many bytes; 0 of a failed operation, and of a notification. */
+ORING_INLINE uint32_t oring_cqe_bytes(const struct oring_cqe *cqe)
+{
+	return cqe->res < 0 ? 0 : (uint32_t)cqe->res;
+}
+
 /** oring_cqe_has_more - this request will complete again. Since: 5.13. */
 ORING_INLINE bool oring_cqe_has_more(const struct oring_cqe *cqe)
 {

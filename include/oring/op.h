@@ -89,6 +89,21 @@ ORING_API const char *oring_op_name(unsigned int op);
 /** oring_op_since - first kernel release, major << 8 | minor; 0 if unknown. */
 ORING_API unsigned int oring_op_since(unsigned int op);
 
+/* What a result >= 0 of an operation is. */
+enum oring_result {
+	ORING_RESULT_NONE, /* nothing: 0 */
+	ORING_RESULT_BYTES, /* a number of bytes */
+	ORING_RESULT_FD, /* a new descriptor */
+	ORING_RESULT_SLOT, /* the slot that the kernel chose; 0 for a named one */
+	ORING_RESULT_EVENTS, /* a mask of POLL* bits */
+	ORING_RESULT_COUNT, /* how many */
+	ORING_RESULT_INDEX, /* which of several */
+	ORING_RESULT_VALUE /* what the operation or its driver says */
+};
+
+/** oring_op_result - what a result >= 0 of @op is: enum oring_result; see oring_sqe_result(). */
+ORING_API unsigned int oring_op_result(unsigned int op);
+
 ORING_END_DECLS
 
 #endif

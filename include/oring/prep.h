@@ -24,12 +24,15 @@
 #include "abi.h"
 #include "context.h"
 #include "file.h"
+#include "fixed_buf.h"
 #include "op.h"
 #include "sqe.h"
 
 ORING_BEGIN_DECLS
 
 /* Whose layouts are the libc's or the kernel's. */
+struct epoll_event;
+struct futex_waitv;
 struct iovec;
 struct msghdr;
 struct open_how;
@@ -54,6 +57,24 @@ ORING_INLINE bool oring_file_closes(oring_file file)
 	return !oring_file_is_slot(file) || oring_file_value(file) != -1;
 }
 
+/* A length of FADVISE or MADVISE: in len if it fits, */
+ORING_INLINE uint32_t oring_len_low(uint64_t len)
+{
+	return oring_len_fits(len) ? (uint32_t)len : 0;
+}
+
+/* else in a field of 64 bits, which kernels before 6.10 do not take. */
+ORING_INLINE uint64_t oring_len_high(uint64_t len)
+{
+	return oring_len_fits(len) ? 0 : len;
+}
+
+/* Level and option of a socket option: two 32-bit halves of the entry's addr. */
+ORING_INLINE uint64_t oring_sockopt(int level, int option)
+{
+	return (uint32_t)level | (uint64_t)(uint32_t)option << 32;
+}
+
 /**
  * oring_prep_nop - do nothing, and complete
  *
@@ -64,6 +85,88 @@ ORING_INLINE void oring_prep_nop(struct oring_sqe *sqe)
 {
 	sqe->opcode = ORING_OP_NOP;
 	sqe->fd = -1;
+}
+
+/**
+ * oring_prep_nop_result - complete with a result of the caller's, to try what follows a failure
+ *
+ * Result: @res. A negative one breaks links.
+ * Since: 6.10.
+ */
+ORING_INLINE void oring_prep_nop_result(struct oring_sqe *sqe, int32_t res)
+{
+	sqe->opcode = ORING_OP_NOP;
+	sqe->fd = -1;
+	sqe->len = (uint32_t)res;
+	sqe->op_flags |= ORING_NOP_INJECT_RESULT;
+}
+
+/**
+ * oring_prep_nop_file - look @file up, as any operation on it does, and complete
+ *
+ * Result: 0; -EBADF if there is none.
+ * Since: 6.13.
+ */
+ORING_INLINE void oring_prep_nop_file(struct oring_sqe *sqe, oring_file file)
+{
+	sqe->opcode = ORING_OP_NOP;
+	sqe->fd = oring_file_value(file);
+	sqe->op_flags |= oring_file_is_slot(file) ? ORING_NOP_FIXED_FILE : 0;
+	sqe->op_flags |= ORING_NOP_FILE;
+}
+
+/**
+ * oring_prep_nop_buffer - look registered buffer @index up, and complete
+ *
+ * Result: 0; -EFAULT if there is none.
+ * Since: 6.13.
+ */
+ORING_INLINE void oring_prep_nop_buffer(struct oring_sqe *sqe, uint16_t index)
+{
+	sqe->opcode = ORING_OP_NOP;
+	sqe->fd = -1;
+	sqe->buf_index = index;
+	sqe->op_flags |= ORING_NOP_FIXED_BUFFER;
+}
+
+/**
+ * oring_prep_nop_task_work - complete by task work, as what waits does, and not at once
+ *
+ * Result: 0.
+ * Since: 6.16.
+ */
+ORING_INLINE void oring_prep_nop_task_work(struct oring_sqe *sqe)
+{
+	sqe->opcode = ORING_OP_NOP;
+	sqe->fd = -1;
+	sqe->op_flags |= ORING_NOP_TW;
+}
+
+/**
+ * oring_prep_nop_cqe32 - post a 32-byte completion whose second half is @extra1 and @extra2
+ *
+ * Result: 0; -EINVAL on a ring that has no such completions.
+ * Since: 6.18.
+ */
+ORING_INLINE void oring_prep_nop_cqe32(struct oring_sqe *sqe, uint64_t extra1, uint64_t extra2)
+{
+	sqe->opcode = ORING_OP_NOP;
+	sqe->fd = -1;
+	sqe->off = extra1;
+	sqe->addr = extra2;
+	sqe->op_flags |= ORING_NOP_CQE32;
+}
+
+/**
+ * oring_prep_nop128 - do nothing with a 128-byte entry, and complete
+ *
+ * Result: 0; -EINVAL on a ring that has no such entries.
+ * Since: 6.19.
+ */
+ORING_INLINE void oring_prep_nop128(struct oring_sqe128 *sqe)
+{
+	sqe->sqe.opcode = ORING_OP_NOP128;
+	sqe->sqe.fd = -1;
 }
 
 /**
@@ -199,6 +302,42 @@ ORING_INLINE void oring_prep_write_fixed(struct oring_sqe *sqe, oring_file file,
 }
 
 /**
+ * oring_prep_read_buf - read at byte @off of @file into a slice of a registered buffer
+ *
+ * Result: bytes read; 0 at the end of the file.
+ * Since: 5.1.
+ */
+ORING_INLINE void oring_prep_read_buf(struct oring_sqe *sqe, oring_file file,
+		oring_fixed_buf buf, uint64_t off)
+{
+	sqe->opcode = ORING_OP_READ_FIXED;
+	sqe->fd = oring_file_value(file);
+	sqe->flags |= oring_file_flag(file);
+	sqe->addr = (uint64_t)(uintptr_t)buf.addr;
+	sqe->len = buf.len;
+	sqe->buf_index = buf.index;
+	sqe->off = off;
+}
+
+/**
+ * oring_prep_write_buf - write a slice of a registered buffer at byte @off of @file
+ *
+ * Result: bytes written, maybe fewer than asked.
+ * Since: 5.1.
+ */
+ORING_INLINE void oring_prep_write_buf(struct oring_sqe *sqe, oring_file file,
+		oring_fixed_buf buf, uint64_t off)
+{
+	sqe->opcode = ORING_OP_WRITE_FIXED;
+	sqe->fd = oring_file_value(file);
+	sqe->flags |= oring_file_flag(file);
+	sqe->addr = (uint64_t)(uintptr_t)buf.addr;
+	sqe->len = buf.len;
+	sqe->buf_index = buf.index;
+	sqe->off = off;
+}
+
+/**
  * oring_prep_readv_fixed - read at byte @off of @file into @count pieces of buffer @index
  *
  * @iov: each piece lies inside that buffer, else -EFAULT.
@@ -240,6 +379,25 @@ ORING_INLINE void oring_prep_writev_fixed(struct oring_sqe *sqe, oring_file file
 	sqe->buf_index = index;
 	if (oring_unlikely(!oring_len_fits(count)))
 		oring_sqe_refuse(sqe, ORING_REFUSED_LENGTH);
+}
+
+/**
+ * oring_prep_read_multishot - read each time there is something to read, into provided buffers, until cancelled
+ *
+ * @file: one that can be polled and read without blocking: a pipe, a tty, an eventfd.
+ * @off: (uint64_t)-1 or 0; such files have no position.
+ * Needs oring_sqe_buffer_select(), else -EINVAL.
+ * Result: bytes read; a completion without the more flag is the last: -ENOBUFS
+ * when the group is empty, 0 at the end. -EBADFD for a file that cannot be polled.
+ * Since: 6.7.
+ */
+ORING_INLINE void oring_prep_read_multishot(struct oring_sqe *sqe, oring_file file,
+		uint64_t off)
+{
+	sqe->opcode = ORING_OP_READ_MULTISHOT;
+	sqe->fd = oring_file_value(file);
+	sqe->flags |= oring_file_flag(file);
+	sqe->off = off;
 }
 
 /**
@@ -385,6 +543,28 @@ ORING_INLINE void oring_prep_fsync_range(struct oring_sqe *sqe, oring_file file,
 }
 
 /**
+ * oring_prep_sync_file_range - start or await write-back of @len bytes of @file from @off
+ *
+ * @len: 0 is to the end of the file.
+ * @flags: SYNC_FILE_RANGE_*, as sync_file_range(2); metadata is not written.
+ * Result: 0.
+ * Refused, and completed with -EINVAL: a length or count above 32 bits.
+ * Since: 5.2.
+ */
+ORING_INLINE void oring_prep_sync_file_range(struct oring_sqe *sqe, oring_file file, size_t len,
+		uint64_t off, uint32_t flags)
+{
+	sqe->opcode = ORING_OP_SYNC_FILE_RANGE;
+	sqe->fd = oring_file_value(file);
+	sqe->flags |= oring_file_flag(file);
+	sqe->len = (uint32_t)len;
+	sqe->off = off;
+	sqe->op_flags |= flags;
+	if (oring_unlikely(!oring_len_fits(len)))
+		oring_sqe_refuse(sqe, ORING_REFUSED_LENGTH);
+}
+
+/**
  * oring_prep_statx - ask for what is known of @path, relative to @dirfd
  *
  * @buf: the kernel's until the completion.
@@ -420,6 +600,46 @@ ORING_INLINE void oring_prep_fallocate(struct oring_sqe *sqe, oring_file file, u
 	sqe->addr = len;
 	sqe->off = off;
 	sqe->len = (uint32_t)mode;
+}
+
+/**
+ * oring_prep_fadvise - tell how @len bytes of @file from @off will be used
+ *
+ * @len: 0 is to the end of the file; more than 32 bits since 6.10, -EINVAL before.
+ * @advice: POSIX_FADV_*.
+ * Result: 0.
+ * Since: 5.6.
+ */
+ORING_INLINE void oring_prep_fadvise(struct oring_sqe *sqe, oring_file file, uint64_t len,
+		uint64_t off, int advice)
+{
+	sqe->opcode = ORING_OP_FADVISE;
+	sqe->fd = oring_file_value(file);
+	sqe->flags |= oring_file_flag(file);
+	sqe->len = oring_len_low(len);
+	sqe->addr = oring_len_high(len);
+	sqe->off = off;
+	sqe->op_flags |= (uint32_t)advice;
+}
+
+/**
+ * oring_prep_madvise - tell how @len bytes at @memory will be used
+ *
+ * @memory: at a page.
+ * @len: more than 32 bits since 6.10, -EINVAL before.
+ * @advice: MADV_*.
+ * Result: 0.
+ * Since: 5.6.
+ */
+ORING_INLINE void oring_prep_madvise(struct oring_sqe *sqe, void *memory, uint64_t len,
+		int advice)
+{
+	sqe->opcode = ORING_OP_MADVISE;
+	sqe->fd = -1;
+	sqe->addr = (uint64_t)(uintptr_t)memory;
+	sqe->len = oring_len_low(len);
+	sqe->off = oring_len_high(len);
+	sqe->op_flags |= (uint32_t)advice;
 }
 
 /**
@@ -467,6 +687,243 @@ ORING_INLINE void oring_prep_renameat(struct oring_sqe *sqe, int old_dirfd,
 	sqe->addr = (uint64_t)(uintptr_t)old_path;
 	sqe->len = (uint32_t)new_dirfd;
 	sqe->off = (uint64_t)(uintptr_t)new_path;
+	sqe->op_flags |= flags;
+}
+
+/**
+ * oring_prep_mkdirat - make directory @path, relative to @dirfd
+ *
+ * @mode: permission bits.
+ * Result: 0.
+ * Since: 5.15.
+ */
+ORING_INLINE void oring_prep_mkdirat(struct oring_sqe *sqe, int dirfd, const char *path,
+		uint32_t mode)
+{
+	sqe->opcode = ORING_OP_MKDIRAT;
+	sqe->fd = dirfd;
+	sqe->addr = (uint64_t)(uintptr_t)path;
+	sqe->len = mode;
+}
+
+/**
+ * oring_prep_symlinkat - make @path, relative to @dirfd, a symbolic link that says @target
+ *
+ * Result: 0.
+ * Since: 5.15.
+ */
+ORING_INLINE void oring_prep_symlinkat(struct oring_sqe *sqe, const char *target, int dirfd,
+		const char *path)
+{
+	sqe->opcode = ORING_OP_SYMLINKAT;
+	sqe->fd = dirfd;
+	sqe->addr = (uint64_t)(uintptr_t)target;
+	sqe->off = (uint64_t)(uintptr_t)path;
+}
+
+/**
+ * oring_prep_linkat - give the file @old_path another name @new_path, each relative to its directory
+ *
+ * @flags: AT_SYMLINK_FOLLOW, AT_EMPTY_PATH, or 0.
+ * Result: 0.
+ * Since: 5.15.
+ */
+ORING_INLINE void oring_prep_linkat(struct oring_sqe *sqe, int old_dirfd, const char *old_path,
+		int new_dirfd, const char *new_path, int flags)
+{
+	sqe->opcode = ORING_OP_LINKAT;
+	sqe->fd = old_dirfd;
+	sqe->addr = (uint64_t)(uintptr_t)old_path;
+	sqe->len = (uint32_t)new_dirfd;
+	sqe->off = (uint64_t)(uintptr_t)new_path;
+	sqe->op_flags |= (uint32_t)flags;
+}
+
+/**
+ * oring_prep_setxattr - set extended attribute @name of @path to @len bytes at @value
+ *
+ * @path: absolute, or relative to the current directory; a last symbolic link is followed.
+ * @flags: XATTR_CREATE, XATTR_REPLACE, or 0.
+ * Result: 0.
+ * Refused, and completed with -EINVAL: a length or count above 32 bits.
+ * Since: 5.19.
+ */
+ORING_INLINE void oring_prep_setxattr(struct oring_sqe *sqe, const char *path, const char *name,
+		const void *value, size_t len, int flags)
+{
+	sqe->opcode = ORING_OP_SETXATTR;
+	sqe->fd = 0;
+	sqe->addr3 = (uint64_t)(uintptr_t)path;
+	sqe->addr = (uint64_t)(uintptr_t)name;
+	sqe->off = (uint64_t)(uintptr_t)value;
+	sqe->len = (uint32_t)len;
+	sqe->op_flags |= (uint32_t)flags;
+	if (oring_unlikely(!oring_len_fits(len)))
+		oring_sqe_refuse(sqe, ORING_REFUSED_LENGTH);
+}
+
+/**
+ * oring_prep_fsetxattr - set extended attribute @name of @file to @len bytes at @value
+ *
+ * @file: a slot gives -EBADF on older kernels (6.12 among them).
+ * @flags: XATTR_CREATE, XATTR_REPLACE, or 0.
+ * Result: 0.
+ * Refused, and completed with -EINVAL: a length or count above 32 bits.
+ * Since: 5.19.
+ */
+ORING_INLINE void oring_prep_fsetxattr(struct oring_sqe *sqe, oring_file file, const char *name,
+		const void *value, size_t len, int flags)
+{
+	sqe->opcode = ORING_OP_FSETXATTR;
+	sqe->fd = oring_file_value(file);
+	sqe->flags |= oring_file_flag(file);
+	sqe->addr = (uint64_t)(uintptr_t)name;
+	sqe->off = (uint64_t)(uintptr_t)value;
+	sqe->len = (uint32_t)len;
+	sqe->op_flags |= (uint32_t)flags;
+	if (oring_unlikely(!oring_len_fits(len)))
+		oring_sqe_refuse(sqe, ORING_REFUSED_LENGTH);
+}
+
+/**
+ * oring_prep_getxattr - read extended attribute @name of @path into at most @len bytes at @value
+ *
+ * @path: absolute, or relative to the current directory; a last symbolic link is followed.
+ * @value: the kernel's until the completion.
+ * Result: bytes of the attribute; with @len 0 its size; -ERANGE if @len is too small.
+ * Refused, and completed with -EINVAL: a length or count above 32 bits.
+ * Since: 5.19.
+ */
+ORING_INLINE void oring_prep_getxattr(struct oring_sqe *sqe, const char *path, const char *name,
+		void *value, size_t len)
+{
+	sqe->opcode = ORING_OP_GETXATTR;
+	sqe->fd = 0;
+	sqe->addr3 = (uint64_t)(uintptr_t)path;
+	sqe->addr = (uint64_t)(uintptr_t)name;
+	sqe->off = (uint64_t)(uintptr_t)value;
+	sqe->len = (uint32_t)len;
+	if (oring_unlikely(!oring_len_fits(len)))
+		oring_sqe_refuse(sqe, ORING_REFUSED_LENGTH);
+}
+
+/**
+ * oring_prep_fgetxattr - read extended attribute @name of @file into at most @len bytes at @value
+ *
+ * @file: a slot gives -EBADF on older kernels (6.12 among them).
+ * @value: the kernel's until the completion.
+ * Result: bytes of the attribute; with @len 0 its size; -ERANGE if @len is too small.
+ * Refused, and completed with -EINVAL: a length or count above 32 bits.
+ * Since: 5.19.
+ */
+ORING_INLINE void oring_prep_fgetxattr(struct oring_sqe *sqe, oring_file file, const char *name,
+		void *value, size_t len)
+{
+	sqe->opcode = ORING_OP_FGETXATTR;
+	sqe->fd = oring_file_value(file);
+	sqe->flags |= oring_file_flag(file);
+	sqe->addr = (uint64_t)(uintptr_t)name;
+	sqe->off = (uint64_t)(uintptr_t)value;
+	sqe->len = (uint32_t)len;
+	if (oring_unlikely(!oring_len_fits(len)))
+		oring_sqe_refuse(sqe, ORING_REFUSED_LENGTH);
+}
+
+/**
+ * oring_prep_pipe - make a pipe: @fds[0] is its reading end, @fds[1] the writing one
+ *
+ * @fds: the kernel's until the completion.
+ * @flags: O_CLOEXEC, O_NONBLOCK, O_DIRECT. A ring waits for a non-blocking end all the same.
+ * Result: 0.
+ * Since: 6.16.
+ */
+ORING_INLINE void oring_prep_pipe(struct oring_sqe *sqe, int *fds, uint32_t flags)
+{
+	sqe->opcode = ORING_OP_PIPE;
+	sqe->fd = 0;
+	sqe->addr = (uint64_t)(uintptr_t)fds;
+	sqe->op_flags |= flags;
+}
+
+/**
+ * oring_prep_pipe_direct - make a pipe in two registered slots; their numbers come in @fds
+ *
+ * @flags: O_NONBLOCK, O_DIRECT; O_CLOEXEC gives -EINVAL.
+ * @slot: the reading end's, the writing end goes into the next one; ORING_SLOT_ALLOC
+ * lets the kernel choose both. Some kernels write 0, 0 into @fds where a slot is named.
+ * Result: 0; -ENFILE if none is free; -EINVAL if the second is beyond the table, and then
+ * those kernels have emptied slot 0.
+ * Refused, and completed with -EINVAL: slot 2^32 - 2.
+ * Since: 6.16.
+ */
+ORING_INLINE void oring_prep_pipe_direct(struct oring_sqe *sqe, int *fds, uint32_t flags,
+		oring_slot slot)
+{
+	sqe->opcode = ORING_OP_PIPE;
+	sqe->fd = 0;
+	sqe->addr = (uint64_t)(uintptr_t)fds;
+	sqe->file_index = slot.index == ORING_FILE_INDEX_ALLOC ?
+		ORING_FILE_INDEX_ALLOC : slot.index + 1;
+	sqe->op_flags |= flags;
+	if (oring_unlikely(!oring_slot_fits(slot)))
+		oring_sqe_refuse(sqe, ORING_REFUSED_SLOT);
+}
+
+/**
+ * oring_prep_files_update - put @count descriptors into registered slots from @first on
+ *
+ * @fds: a descriptor each; -1 empties a slot, ORING_REGISTER_FILES_SKIP leaves one as it is (5.12).
+ * Result: slots changed, fewer than asked after an error; -ENXIO without a table.
+ * Refused, and completed with -EINVAL: a length or count above 32 bits or ORING_SLOT_ALLOC.
+ * Since: 5.6.
+ */
+ORING_INLINE void oring_prep_files_update(struct oring_sqe *sqe, const int32_t *fds,
+		size_t count, oring_slot first)
+{
+	sqe->opcode = ORING_OP_FILES_UPDATE;
+	sqe->fd = -1;
+	sqe->addr = (uint64_t)(uintptr_t)fds;
+	sqe->len = (uint32_t)count;
+	sqe->off = first.index;
+	if (oring_unlikely(!oring_len_fits(count)))
+		oring_sqe_refuse(sqe, ORING_REFUSED_LENGTH);
+	if (oring_unlikely(first.index == ORING_FILE_INDEX_ALLOC))
+		oring_sqe_refuse(sqe, ORING_REFUSED_SLOT);
+}
+
+/**
+ * oring_prep_files_update_alloc - put @count descriptors into free registered slots; the slots' numbers come in @fds
+ *
+ * @fds: the kernel's until the completion.
+ * Result: slots filled, fewer than asked after an error; -ENFILE if none is free.
+ * Refused, and completed with -EINVAL: a length or count above 32 bits.
+ * Since: 6.0.
+ */
+ORING_INLINE void oring_prep_files_update_alloc(struct oring_sqe *sqe, int32_t *fds,
+		size_t count)
+{
+	sqe->opcode = ORING_OP_FILES_UPDATE;
+	sqe->fd = -1;
+	sqe->addr = (uint64_t)(uintptr_t)fds;
+	sqe->len = (uint32_t)count;
+	sqe->off = ORING_FILE_INDEX_ALLOC;
+	if (oring_unlikely(!oring_len_fits(count)))
+		oring_sqe_refuse(sqe, ORING_REFUSED_LENGTH);
+}
+
+/**
+ * oring_prep_fixed_fd_install - make a descriptor for the file in registered @slot; the slot stays
+ *
+ * @flags: ORING_FIXED_FD_NO_CLOEXEC, or 0.
+ * Result: a new descriptor, closed on exec unless @flags say otherwise.
+ * Since: 6.8.
+ */
+ORING_INLINE void oring_prep_fixed_fd_install(struct oring_sqe *sqe, oring_slot slot,
+		uint32_t flags)
+{
+	sqe->opcode = ORING_OP_FIXED_FD_INSTALL;
+	sqe->fd = (int32_t)slot.index;
+	sqe->flags |= ORING_SQE_FIXED_FILE;
 	sqe->op_flags |= flags;
 }
 
@@ -582,6 +1039,42 @@ ORING_INLINE void oring_prep_accept_direct(struct oring_sqe *sqe, oring_file soc
 }
 
 /**
+ * oring_prep_accept_multishot - take each connection that comes to @sock, until cancelled
+ *
+ * @flags: SOCK_CLOEXEC, SOCK_NONBLOCK.
+ * Result: a new descriptor; a completion without the more flag is the last.
+ * Since: 5.19.
+ */
+ORING_INLINE void oring_prep_accept_multishot(struct oring_sqe *sqe, oring_file sock, int flags)
+{
+	sqe->opcode = ORING_OP_ACCEPT;
+	sqe->fd = oring_file_value(sock);
+	sqe->flags |= oring_file_flag(sock);
+	sqe->ioprio |= ORING_ACCEPT_MULTISHOT;
+	sqe->op_flags |= (uint32_t)flags;
+}
+
+/**
+ * oring_prep_accept_direct_multishot - take each connection that comes to @sock into a free registered slot, until cancelled
+ *
+ * The kernel chooses the slots: it takes no named one here.
+ * @flags: SOCK_NONBLOCK; SOCK_CLOEXEC gives -EINVAL.
+ * Result: the slot; a completion without the more flag is the last: -ENFILE when none is
+ * free, and that connection is closed.
+ * Since: 5.19.
+ */
+ORING_INLINE void oring_prep_accept_direct_multishot(struct oring_sqe *sqe, oring_file sock,
+		int flags)
+{
+	sqe->opcode = ORING_OP_ACCEPT;
+	sqe->fd = oring_file_value(sock);
+	sqe->flags |= oring_file_flag(sock);
+	sqe->file_index = ORING_FILE_INDEX_ALLOC;
+	sqe->ioprio |= ORING_ACCEPT_MULTISHOT;
+	sqe->op_flags |= (uint32_t)flags;
+}
+
+/**
  * oring_prep_connect - connect @sock to @address
  *
  * @address: read when the entry is submitted.
@@ -636,6 +1129,202 @@ ORING_INLINE void oring_prep_send(struct oring_sqe *sqe, oring_file sock, const 
 }
 
 /**
+ * oring_prep_sendto - send @len bytes from @buf to @address
+ *
+ * @buf: must not change until the completion.
+ * Result: bytes sent.
+ * Refused, and completed with -EINVAL: a length or count above 32 bits.
+ * Since: 6.0.
+ */
+ORING_INLINE void oring_prep_sendto(struct oring_sqe *sqe, oring_file sock, const void *buf,
+		size_t len, int flags, const struct sockaddr *address, uint16_t address_len)
+{
+	sqe->opcode = ORING_OP_SEND;
+	sqe->fd = oring_file_value(sock);
+	sqe->flags |= oring_file_flag(sock);
+	sqe->addr = (uint64_t)(uintptr_t)buf;
+	sqe->len = (uint32_t)len;
+	sqe->off = (uint64_t)(uintptr_t)address;
+	sqe->file_index = address_len;
+	sqe->op_flags |= (uint32_t)flags;
+	if (oring_unlikely(!oring_len_fits(len)))
+		oring_sqe_refuse(sqe, ORING_REFUSED_LENGTH);
+}
+
+/**
+ * oring_prep_sendv - send @count buffers, in order, on a connected socket
+ *
+ * @iov: read when the entry is submitted; the buffers must not change until the completion.
+ * Result: bytes sent in all, maybe fewer than asked.
+ * Refused, and completed with -EINVAL: a length or count above 32 bits.
+ * Since: 6.17.
+ */
+ORING_INLINE void oring_prep_sendv(struct oring_sqe *sqe, oring_file sock,
+		const struct iovec *iov, size_t count, int flags)
+{
+	sqe->opcode = ORING_OP_SEND;
+	sqe->fd = oring_file_value(sock);
+	sqe->flags |= oring_file_flag(sock);
+	sqe->addr = (uint64_t)(uintptr_t)iov;
+	sqe->len = (uint32_t)count;
+	sqe->ioprio |= ORING_SEND_VECTORIZED;
+	sqe->op_flags |= (uint32_t)flags;
+	if (oring_unlikely(!oring_len_fits(count)))
+		oring_sqe_refuse(sqe, ORING_REFUSED_LENGTH);
+}
+
+/**
+ * oring_prep_send_bundle - send what stands in a group of provided buffers, several at a time, in their order
+ *
+ * Needs oring_sqe_buffer_select(); without it some kernels say -EINVAL, and others send
+ * nothing. The entry's len, if set, is a limit in bytes.
+ * Result: bytes sent; the completion names the first buffer; those that follow it in the
+ * group are used up as the count of bytes says. With the more flag, there is another one.
+ * Since: 6.10.
+ */
+ORING_INLINE void oring_prep_send_bundle(struct oring_sqe *sqe, oring_file sock, int flags)
+{
+	sqe->opcode = ORING_OP_SEND;
+	sqe->fd = oring_file_value(sock);
+	sqe->flags |= oring_file_flag(sock);
+	sqe->ioprio |= ORING_RECVSEND_BUNDLE;
+	sqe->op_flags |= (uint32_t)flags;
+}
+
+/**
+ * oring_prep_send_zc - send from @buf without copying it, where the network can
+ *
+ * @buf: must not change until the notification, a second completion with the same identity
+ * that the more flag of the first announces. With skip-success the kernel says -EINVAL.
+ * Result: bytes sent; of the notification 0, or with oring_sqe_report_usage() whether it
+ * was copied (oring_cqe_zc_copied()). -EOPNOTSUPP where the protocol cannot.
+ * Refused, and completed with -EINVAL: a length or count above 32 bits.
+ * Since: 6.0.
+ */
+ORING_INLINE void oring_prep_send_zc(struct oring_sqe *sqe, oring_file sock, const void *buf,
+		size_t len, int flags)
+{
+	sqe->opcode = ORING_OP_SEND_ZC;
+	sqe->fd = oring_file_value(sock);
+	sqe->flags |= oring_file_flag(sock);
+	sqe->addr = (uint64_t)(uintptr_t)buf;
+	sqe->len = (uint32_t)len;
+	sqe->op_flags |= (uint32_t)flags;
+	if (oring_unlikely(!oring_len_fits(len)))
+		oring_sqe_refuse(sqe, ORING_REFUSED_LENGTH);
+}
+
+/**
+ * oring_prep_sendto_zc - send from @buf to @address without copying it, where the network can
+ *
+ * @buf: must not change until the notification, as of send_zc.
+ * Result: as of send_zc.
+ * Refused, and completed with -EINVAL: a length or count above 32 bits.
+ * Since: 6.0.
+ */
+ORING_INLINE void oring_prep_sendto_zc(struct oring_sqe *sqe, oring_file sock, const void *buf,
+		size_t len, int flags, const struct sockaddr *address, uint16_t address_len)
+{
+	sqe->opcode = ORING_OP_SEND_ZC;
+	sqe->fd = oring_file_value(sock);
+	sqe->flags |= oring_file_flag(sock);
+	sqe->addr = (uint64_t)(uintptr_t)buf;
+	sqe->len = (uint32_t)len;
+	sqe->off = (uint64_t)(uintptr_t)address;
+	sqe->file_index = address_len;
+	sqe->op_flags |= (uint32_t)flags;
+	if (oring_unlikely(!oring_len_fits(len)))
+		oring_sqe_refuse(sqe, ORING_REFUSED_LENGTH);
+}
+
+/**
+ * oring_prep_send_fixed_zc - send from registered buffer @index without copying it, where the network can
+ *
+ * @buf: inside that buffer, and @len bytes from there too, else -EFAULT.
+ * Result: as of send_zc.
+ * Refused, and completed with -EINVAL: a length or count above 32 bits.
+ * Since: 6.0.
+ */
+ORING_INLINE void oring_prep_send_fixed_zc(struct oring_sqe *sqe, oring_file sock,
+		const void *buf, size_t len, int flags, uint16_t index)
+{
+	sqe->opcode = ORING_OP_SEND_ZC;
+	sqe->fd = oring_file_value(sock);
+	sqe->flags |= oring_file_flag(sock);
+	sqe->addr = (uint64_t)(uintptr_t)buf;
+	sqe->len = (uint32_t)len;
+	sqe->buf_index = index;
+	sqe->ioprio |= ORING_RECVSEND_FIXED_BUF;
+	sqe->op_flags |= (uint32_t)flags;
+	if (oring_unlikely(!oring_len_fits(len)))
+		oring_sqe_refuse(sqe, ORING_REFUSED_LENGTH);
+}
+
+/**
+ * oring_prep_send_buf_zc - send a slice of a registered buffer without copying it, where the network can
+ *
+ * Result: as of send_zc.
+ * Since: 6.0.
+ */
+ORING_INLINE void oring_prep_send_buf_zc(struct oring_sqe *sqe, oring_file sock,
+		oring_fixed_buf buf, int flags)
+{
+	sqe->opcode = ORING_OP_SEND_ZC;
+	sqe->fd = oring_file_value(sock);
+	sqe->flags |= oring_file_flag(sock);
+	sqe->addr = (uint64_t)(uintptr_t)buf.addr;
+	sqe->len = buf.len;
+	sqe->buf_index = buf.index;
+	sqe->ioprio |= ORING_RECVSEND_FIXED_BUF;
+	sqe->op_flags |= (uint32_t)flags;
+}
+
+/**
+ * oring_prep_sendv_zc - send @count buffers, in order, without copying them, where the network can
+ *
+ * @iov: read when the entry is submitted; the buffers must not change until the notification.
+ * Result: as of send_zc.
+ * Refused, and completed with -EINVAL: a length or count above 32 bits.
+ * Since: 6.17.
+ */
+ORING_INLINE void oring_prep_sendv_zc(struct oring_sqe *sqe, oring_file sock,
+		const struct iovec *iov, size_t count, int flags)
+{
+	sqe->opcode = ORING_OP_SEND_ZC;
+	sqe->fd = oring_file_value(sock);
+	sqe->flags |= oring_file_flag(sock);
+	sqe->addr = (uint64_t)(uintptr_t)iov;
+	sqe->len = (uint32_t)count;
+	sqe->ioprio |= ORING_SEND_VECTORIZED;
+	sqe->op_flags |= (uint32_t)flags;
+	if (oring_unlikely(!oring_len_fits(count)))
+		oring_sqe_refuse(sqe, ORING_REFUSED_LENGTH);
+}
+
+/**
+ * oring_prep_sendv_fixed_zc - send @count pieces of registered buffer @index without copying them, where the network can
+ *
+ * @iov: each piece lies inside that buffer, else -EFAULT.
+ * Result: as of send_zc.
+ * Refused, and completed with -EINVAL: a length or count above 32 bits.
+ * Since: 6.17.
+ */
+ORING_INLINE void oring_prep_sendv_fixed_zc(struct oring_sqe *sqe, oring_file sock,
+		const struct iovec *iov, size_t count, int flags, uint16_t index)
+{
+	sqe->opcode = ORING_OP_SEND_ZC;
+	sqe->fd = oring_file_value(sock);
+	sqe->flags |= oring_file_flag(sock);
+	sqe->addr = (uint64_t)(uintptr_t)iov;
+	sqe->len = (uint32_t)count;
+	sqe->buf_index = index;
+	sqe->ioprio |= ORING_SEND_VECTORIZED | ORING_RECVSEND_FIXED_BUF;
+	sqe->op_flags |= (uint32_t)flags;
+	if (oring_unlikely(!oring_len_fits(count)))
+		oring_sqe_refuse(sqe, ORING_REFUSED_LENGTH);
+}
+
+/**
  * oring_prep_recv - receive up to @len bytes into @buf
  *
  * @buf: the kernel's until the completion; NULL with buffer selection.
@@ -653,6 +1342,83 @@ ORING_INLINE void oring_prep_recv(struct oring_sqe *sqe, oring_file sock, void *
 	sqe->addr = (uint64_t)(uintptr_t)buf;
 	sqe->len = (uint32_t)len;
 	sqe->op_flags |= (uint32_t)flags;
+	if (oring_unlikely(!oring_len_fits(len)))
+		oring_sqe_refuse(sqe, ORING_REFUSED_LENGTH);
+}
+
+/**
+ * oring_prep_recv_multishot - receive each time there is something, into provided buffers, until cancelled
+ *
+ * @flags: MSG_*, but not MSG_WAITALL.
+ * Needs oring_sqe_buffer_select(), else -EINVAL. The entry's len, if set, limits each
+ * receive, and its file_index all of them (6.16; -EINVAL before).
+ * Result: bytes received; a completion without the more flag is the last: -ENOBUFS
+ * when the group is empty, 0 when the peer has ended.
+ * Since: 6.0.
+ */
+ORING_INLINE void oring_prep_recv_multishot(struct oring_sqe *sqe, oring_file sock, int flags)
+{
+	sqe->opcode = ORING_OP_RECV;
+	sqe->fd = oring_file_value(sock);
+	sqe->flags |= oring_file_flag(sock);
+	sqe->ioprio |= ORING_RECV_MULTISHOT;
+	sqe->op_flags |= (uint32_t)flags;
+}
+
+/**
+ * oring_prep_recv_bundle - receive into as many provided buffers as the data fills
+ *
+ * Needs oring_sqe_buffer_select(). The entry's len, if set, is a limit in bytes.
+ * Result: bytes received; the completion names the first buffer; those that follow it in
+ * the group are filled as the count of bytes says.
+ * Since: 6.10.
+ */
+ORING_INLINE void oring_prep_recv_bundle(struct oring_sqe *sqe, oring_file sock, int flags)
+{
+	sqe->opcode = ORING_OP_RECV;
+	sqe->fd = oring_file_value(sock);
+	sqe->flags |= oring_file_flag(sock);
+	sqe->ioprio |= ORING_RECVSEND_BUNDLE;
+	sqe->op_flags |= (uint32_t)flags;
+}
+
+/**
+ * oring_prep_recv_multishot_bundle - receive each time there is something, into as many provided buffers as it fills
+ *
+ * Needs oring_sqe_buffer_select(), else -EINVAL.
+ * Result: as of recv_bundle, and as of recv_multishot.
+ * Since: 6.10.
+ */
+ORING_INLINE void oring_prep_recv_multishot_bundle(struct oring_sqe *sqe, oring_file sock,
+		int flags)
+{
+	sqe->opcode = ORING_OP_RECV;
+	sqe->fd = oring_file_value(sock);
+	sqe->flags |= oring_file_flag(sock);
+	sqe->ioprio |= ORING_RECV_MULTISHOT | ORING_RECVSEND_BUNDLE;
+	sqe->op_flags |= (uint32_t)flags;
+}
+
+/**
+ * oring_prep_recv_multishot_zc - receive where the network card has put it, until cancelled, or @len bytes have come
+ *
+ * @ifq: the zero-copy receive queue's id, as its registration gave it.
+ * @len: 0 is without limit.
+ * Needs a ring with DEFER_TASKRUN and 32-byte completions, else -EINVAL.
+ * Result: bytes; the second half of the completion says where (struct oring_zcrx_cqe). A
+ * completion without the more flag is the last.
+ * Refused, and completed with -EINVAL: a length or count above 32 bits.
+ * Since: 6.15.
+ */
+ORING_INLINE void oring_prep_recv_multishot_zc(struct oring_sqe *sqe, oring_file sock,
+		uint32_t ifq, size_t len)
+{
+	sqe->opcode = ORING_OP_RECV_ZC;
+	sqe->fd = oring_file_value(sock);
+	sqe->flags |= oring_file_flag(sock);
+	sqe->len = (uint32_t)len;
+	sqe->file_index = ifq;
+	sqe->ioprio |= ORING_RECV_MULTISHOT;
 	if (oring_unlikely(!oring_len_fits(len)))
 		oring_sqe_refuse(sqe, ORING_REFUSED_LENGTH);
 }
@@ -676,6 +1442,45 @@ ORING_INLINE void oring_prep_sendmsg(struct oring_sqe *sqe, oring_file sock,
 }
 
 /**
+ * oring_prep_sendmsg_zc - send a message without copying its data, where the network can
+ *
+ * @message: header and vectors are read when the entry is submitted; the data must not
+ * change until the notification.
+ * Result: as of send_zc.
+ * Since: 6.1.
+ */
+ORING_INLINE void oring_prep_sendmsg_zc(struct oring_sqe *sqe, oring_file sock,
+		const struct msghdr *message, int flags)
+{
+	sqe->opcode = ORING_OP_SENDMSG_ZC;
+	sqe->fd = oring_file_value(sock);
+	sqe->flags |= oring_file_flag(sock);
+	sqe->addr = (uint64_t)(uintptr_t)message;
+	sqe->len = 1;
+	sqe->op_flags |= (uint32_t)flags;
+}
+
+/**
+ * oring_prep_sendmsg_fixed_zc - send a message whose data are pieces of registered buffer @index
+ *
+ * @message: its vectors lie inside that buffer, else -EFAULT.
+ * Result: as of send_zc.
+ * Since: 6.15.
+ */
+ORING_INLINE void oring_prep_sendmsg_fixed_zc(struct oring_sqe *sqe, oring_file sock,
+		const struct msghdr *message, int flags, uint16_t index)
+{
+	sqe->opcode = ORING_OP_SENDMSG_ZC;
+	sqe->fd = oring_file_value(sock);
+	sqe->flags |= oring_file_flag(sock);
+	sqe->addr = (uint64_t)(uintptr_t)message;
+	sqe->len = 1;
+	sqe->buf_index = index;
+	sqe->ioprio |= ORING_RECVSEND_FIXED_BUF;
+	sqe->op_flags |= (uint32_t)flags;
+}
+
+/**
  * oring_prep_recvmsg - receive a message with address and control data, as recvmsg(2)
  *
  * @message: the kernel's until the completion: it writes lengths and flags there.
@@ -691,6 +1496,238 @@ ORING_INLINE void oring_prep_recvmsg(struct oring_sqe *sqe, oring_file sock,
 	sqe->addr = (uint64_t)(uintptr_t)message;
 	sqe->len = 1;
 	sqe->op_flags |= (uint32_t)flags;
+}
+
+/**
+ * oring_prep_recvmsg_multishot - receive each message that comes, into provided buffers, until cancelled
+ *
+ * @message: only msg_namelen and msg_controllen count: the room that each buffer keeps.
+ * A buffer begins with struct oring_recvmsg_out, then name, control data, payload.
+ * Needs oring_sqe_buffer_select(), else -EINVAL.
+ * Result: bytes in the buffer, these parts included; a completion without the more flag
+ * is the last.
+ * Since: 6.0.
+ */
+ORING_INLINE void oring_prep_recvmsg_multishot(struct oring_sqe *sqe, oring_file sock,
+		struct msghdr *message, int flags)
+{
+	sqe->opcode = ORING_OP_RECVMSG;
+	sqe->fd = oring_file_value(sock);
+	sqe->flags |= oring_file_flag(sock);
+	sqe->addr = (uint64_t)(uintptr_t)message;
+	sqe->len = 1;
+	sqe->ioprio |= ORING_RECV_MULTISHOT;
+	sqe->op_flags |= (uint32_t)flags;
+}
+
+/**
+ * oring_prep_siocinq - ask how much a socket holds that was not received yet
+ *
+ * Result: bytes.
+ * Since: 6.6.
+ */
+ORING_INLINE void oring_prep_siocinq(struct oring_sqe *sqe, oring_file sock)
+{
+	sqe->opcode = ORING_OP_URING_CMD;
+	sqe->fd = oring_file_value(sock);
+	sqe->flags |= oring_file_flag(sock);
+	sqe->off = ORING_SOCKET_SIOCINQ;
+}
+
+/**
+ * oring_prep_siocoutq - ask how much a socket holds that was not sent, or not acknowledged, yet
+ *
+ * Result: bytes.
+ * Since: 6.6.
+ */
+ORING_INLINE void oring_prep_siocoutq(struct oring_sqe *sqe, oring_file sock)
+{
+	sqe->opcode = ORING_OP_URING_CMD;
+	sqe->fd = oring_file_value(sock);
+	sqe->flags |= oring_file_flag(sock);
+	sqe->off = ORING_SOCKET_SIOCOUTQ;
+}
+
+/**
+ * oring_prep_getsockopt - read a socket option
+ *
+ * @level: SOL_SOCKET; the kernel answers others with -EOPNOTSUPP.
+ * @value: the kernel's until the completion.
+ * Result: bytes of @value that it wrote.
+ * Since: 6.7.
+ */
+ORING_INLINE void oring_prep_getsockopt(struct oring_sqe *sqe, oring_file sock, int level,
+		int option, void *value, uint32_t len)
+{
+	sqe->opcode = ORING_OP_URING_CMD;
+	sqe->fd = oring_file_value(sock);
+	sqe->flags |= oring_file_flag(sock);
+	sqe->off = ORING_SOCKET_GETSOCKOPT;
+	sqe->addr = oring_sockopt(level, option);
+	sqe->file_index = len;
+	sqe->addr3 = (uint64_t)(uintptr_t)value;
+}
+
+/**
+ * oring_prep_setsockopt - set a socket option
+ *
+ * @level: any; as setsockopt(2).
+ * @value: must stay until the completion.
+ * Result: 0.
+ * Since: 6.7.
+ */
+ORING_INLINE void oring_prep_setsockopt(struct oring_sqe *sqe, oring_file sock, int level,
+		int option, const void *value, uint32_t len)
+{
+	sqe->opcode = ORING_OP_URING_CMD;
+	sqe->fd = oring_file_value(sock);
+	sqe->flags |= oring_file_flag(sock);
+	sqe->off = ORING_SOCKET_SETSOCKOPT;
+	sqe->addr = oring_sockopt(level, option);
+	sqe->file_index = len;
+	sqe->addr3 = (uint64_t)(uintptr_t)value;
+}
+
+/**
+ * oring_prep_getsockname - ask for a socket's own address
+ *
+ * @address_len: room at @address; then the length of what is there. Both are the kernel's
+ * until the completion.
+ * Result: 0.
+ * Since: 6.19.
+ */
+ORING_INLINE void oring_prep_getsockname(struct oring_sqe *sqe, oring_file sock,
+		struct sockaddr *address, uint32_t *address_len)
+{
+	sqe->opcode = ORING_OP_URING_CMD;
+	sqe->fd = oring_file_value(sock);
+	sqe->flags |= oring_file_flag(sock);
+	sqe->off = ORING_SOCKET_GETSOCKNAME;
+	sqe->addr = (uint64_t)(uintptr_t)address;
+	sqe->addr3 = (uint64_t)(uintptr_t)address_len;
+}
+
+/**
+ * oring_prep_getpeername - ask for the address of a socket's peer
+ *
+ * @address_len: as of getsockname.
+ * Result: 0; -ENOTCONN.
+ * Since: 6.19.
+ */
+ORING_INLINE void oring_prep_getpeername(struct oring_sqe *sqe, oring_file sock,
+		struct sockaddr *address, uint32_t *address_len)
+{
+	sqe->opcode = ORING_OP_URING_CMD;
+	sqe->fd = oring_file_value(sock);
+	sqe->flags |= oring_file_flag(sock);
+	sqe->off = ORING_SOCKET_GETSOCKNAME;
+	sqe->addr = (uint64_t)(uintptr_t)address;
+	sqe->addr3 = (uint64_t)(uintptr_t)address_len;
+	sqe->file_index = 1;
+}
+
+/**
+ * oring_prep_tx_timestamp - report when sent data left, for each piece that SO_TIMESTAMPING asks for, until cancelled
+ *
+ * Needs a ring with 32-byte completions (also mixed), else -EINVAL.
+ * Result: the key of the piece, with the more flag; flags say the kind (from bit
+ * ORING_TIMESTAMP_TYPE_SHIFT) and whether hardware took it; the completion's second half
+ * is struct oring_tx_timespec.
+ * Since: 6.17.
+ */
+ORING_INLINE void oring_prep_tx_timestamp(struct oring_sqe *sqe, oring_file sock)
+{
+	sqe->opcode = ORING_OP_URING_CMD;
+	sqe->fd = oring_file_value(sock);
+	sqe->flags |= oring_file_flag(sock);
+	sqe->off = ORING_SOCKET_TX_TIMESTAMP;
+}
+
+/**
+ * oring_prep_uring_cmd - give @file a command of its own, as an ioctl would
+ *
+ * @cmd_op: the command; drivers define them.
+ * The command's data are the caller's: oring_sqe_cmd() gives the place of 16 bytes, and
+ * oring_sqe128_cmd() that of 80 in a 128-byte entry.
+ * Result: as the command says (NVMe gives its own status, which is positive);
+ * -EOPNOTSUPP where @file has no commands.
+ * Since: 5.19.
+ */
+ORING_INLINE void oring_prep_uring_cmd(struct oring_sqe *sqe, oring_file file, uint32_t cmd_op)
+{
+	sqe->opcode = ORING_OP_URING_CMD;
+	sqe->fd = oring_file_value(file);
+	sqe->flags |= oring_file_flag(file);
+	sqe->off = cmd_op;
+}
+
+/**
+ * oring_prep_uring_cmd_fixed - give @file a command whose buffer lies in registered buffer @index
+ *
+ * Result: as of uring_cmd.
+ * Since: 6.1.
+ */
+ORING_INLINE void oring_prep_uring_cmd_fixed(struct oring_sqe *sqe, oring_file file,
+		uint32_t cmd_op, uint16_t index)
+{
+	sqe->opcode = ORING_OP_URING_CMD;
+	sqe->fd = oring_file_value(file);
+	sqe->flags |= oring_file_flag(file);
+	sqe->off = cmd_op;
+	sqe->buf_index = index;
+	sqe->op_flags |= ORING_URING_CMD_FIXED;
+}
+
+/**
+ * oring_prep_uring_cmd_multishot - give @file a command that completes many times, into provided buffers
+ *
+ * Needs oring_sqe_buffer_select(), else -EINVAL, and a driver that has such commands.
+ * Result: as of uring_cmd; a completion without the more flag is the last.
+ * Since: 6.18.
+ */
+ORING_INLINE void oring_prep_uring_cmd_multishot(struct oring_sqe *sqe, oring_file file,
+		uint32_t cmd_op)
+{
+	sqe->opcode = ORING_OP_URING_CMD;
+	sqe->fd = oring_file_value(file);
+	sqe->flags |= oring_file_flag(file);
+	sqe->off = cmd_op;
+	sqe->op_flags |= ORING_URING_CMD_MULTISHOT;
+}
+
+/**
+ * oring_prep_uring_cmd128 - give @file a command with 80 bytes of data, in a 128-byte entry
+ *
+ * (Where all entries have 128 bytes, uring_cmd does so too.)
+ * Result: as of uring_cmd.
+ * Since: 6.19.
+ */
+ORING_INLINE void oring_prep_uring_cmd128(struct oring_sqe128 *sqe, oring_file file,
+		uint32_t cmd_op)
+{
+	sqe->sqe.opcode = ORING_OP_URING_CMD128;
+	sqe->sqe.fd = oring_file_value(file);
+	sqe->sqe.flags |= oring_file_flag(file);
+	sqe->sqe.off = cmd_op;
+}
+
+/**
+ * oring_prep_block_discard - tell a block device that @len bytes from @off are of no use any more
+ *
+ * @file: opened for writing; both numbers are whole logical blocks.
+ * Result: 0; -EINVAL for an empty range or one beyond the end, -EBADF if @file is not open
+ * for writing, -EOPNOTSUPP.
+ * Since: 6.12.
+ */
+ORING_INLINE void oring_prep_block_discard(struct oring_sqe *sqe, oring_file file, uint64_t len,
+		uint64_t off)
+{
+	sqe->opcode = ORING_OP_URING_CMD;
+	sqe->fd = oring_file_value(file);
+	sqe->flags |= oring_file_flag(file);
+	sqe->off = ORING_BLOCK_DISCARD;
+	sqe->addr = off;
+	sqe->addr3 = len;
 }
 
 /**
@@ -761,6 +1798,40 @@ ORING_INLINE void oring_prep_poll_update(struct oring_sqe *sqe, oring_context ta
 }
 
 /**
+ * oring_prep_epoll_ctl - change what epoll instance @epfd watches, as epoll_ctl(2)
+ *
+ * @event: NULL for EPOLL_CTL_DEL.
+ * Result: 0.
+ * Since: 5.6.
+ */
+ORING_INLINE void oring_prep_epoll_ctl(struct oring_sqe *sqe, int epfd, int op, int fd,
+		struct epoll_event *event)
+{
+	sqe->opcode = ORING_OP_EPOLL_CTL;
+	sqe->fd = epfd;
+	sqe->off = (uint32_t)fd;
+	sqe->len = (uint32_t)op;
+	sqe->addr = (uint64_t)(uintptr_t)event;
+}
+
+/**
+ * oring_prep_epoll_wait - wait once until an epoll instance has events, at most @count of them
+ *
+ * @events: the kernel's until the completion.
+ * Result: events written.
+ * Since: 6.15.
+ */
+ORING_INLINE void oring_prep_epoll_wait(struct oring_sqe *sqe, oring_file epoll,
+		struct epoll_event *events, int count)
+{
+	sqe->opcode = ORING_OP_EPOLL_WAIT;
+	sqe->fd = oring_file_value(epoll);
+	sqe->flags |= oring_file_flag(epoll);
+	sqe->addr = (uint64_t)(uintptr_t)events;
+	sqe->len = (uint32_t)count;
+}
+
+/**
  * oring_prep_timeout - complete at a time, or when @count other completions have come
  *
  * @ts: read when the entry is submitted.
@@ -778,6 +1849,41 @@ ORING_INLINE void oring_prep_timeout(struct oring_sqe *sqe, const struct oring_t
 	sqe->len = 1;
 	sqe->off = count;
 	sqe->op_flags |= flags;
+}
+
+/**
+ * oring_prep_timeout_immediate - complete at a time that stands in the entry, or when @count other completions have come
+ *
+ * Result: as of timeout; -EINVAL before 7.1.
+ * Since: 7.1.
+ */
+ORING_INLINE void oring_prep_timeout_immediate(struct oring_sqe *sqe, uint64_t nanoseconds,
+		uint32_t count, uint32_t flags)
+{
+	sqe->opcode = ORING_OP_TIMEOUT;
+	sqe->fd = -1;
+	sqe->addr = nanoseconds;
+	sqe->len = 1;
+	sqe->off = count;
+	sqe->op_flags |= ORING_TIMEOUT_IMMEDIATE_ARG | flags;
+}
+
+/**
+ * oring_prep_timeout_multishot - complete every @ts, @count times; 0 is until cancelled
+ *
+ * @flags: another clock, or 0; ORING_TIMEOUT_ABS gives -EINVAL.
+ * Result: -ETIME each time; the last one comes without the more flag.
+ * Since: 6.4.
+ */
+ORING_INLINE void oring_prep_timeout_multishot(struct oring_sqe *sqe,
+		const struct oring_timespec *ts, uint32_t count, uint32_t flags)
+{
+	sqe->opcode = ORING_OP_TIMEOUT;
+	sqe->fd = -1;
+	sqe->addr = (uint64_t)(uintptr_t)ts;
+	sqe->len = 1;
+	sqe->off = count;
+	sqe->op_flags |= ORING_TIMEOUT_MULTISHOT | flags;
 }
 
 /**
@@ -811,6 +1917,23 @@ ORING_INLINE void oring_prep_timeout_update(struct oring_sqe *sqe, oring_context
 }
 
 /**
+ * oring_prep_timeout_update_immediate - give the timeout whose identity is @target a new time that stands in the entry
+ *
+ * @flags: ORING_TIMEOUT_ABS, or 0.
+ * Result: as of timeout_update; -EINVAL before 7.1.
+ * Since: 7.1.
+ */
+ORING_INLINE void oring_prep_timeout_update_immediate(struct oring_sqe *sqe,
+		oring_context target, uint64_t nanoseconds, uint32_t flags)
+{
+	sqe->opcode = ORING_OP_TIMEOUT_REMOVE;
+	sqe->fd = -1;
+	sqe->addr = target.bits;
+	sqe->off = nanoseconds;
+	sqe->op_flags |= ORING_TIMEOUT_UPDATE | ORING_TIMEOUT_IMMEDIATE_ARG | flags;
+}
+
+/**
  * oring_prep_link_timeout - cancel the entry before this one, which is linked to it, at a time
  *
  * @ts: read when the entry is submitted.
@@ -830,6 +1953,22 @@ ORING_INLINE void oring_prep_link_timeout(struct oring_sqe *sqe,
 }
 
 /**
+ * oring_prep_link_timeout_immediate - cancel the entry before this one, which is linked to it, at a time in this entry
+ *
+ * Result: as of link_timeout; -EINVAL before 7.1.
+ * Since: 7.1.
+ */
+ORING_INLINE void oring_prep_link_timeout_immediate(struct oring_sqe *sqe, uint64_t nanoseconds,
+		uint32_t flags)
+{
+	sqe->opcode = ORING_OP_LINK_TIMEOUT;
+	sqe->fd = -1;
+	sqe->addr = nanoseconds;
+	sqe->len = 1;
+	sqe->op_flags |= ORING_TIMEOUT_IMMEDIATE_ARG | flags;
+}
+
+/**
  * oring_prep_link_timeout_update - give the link timeout whose identity is @target a new time
  *
  * @flags: ORING_TIMEOUT_ABS, or 0; anything else gives -EINVAL, the clock stays.
@@ -844,6 +1983,23 @@ ORING_INLINE void oring_prep_link_timeout_update(struct oring_sqe *sqe, oring_co
 	sqe->addr = target.bits;
 	sqe->off = (uint64_t)(uintptr_t)ts;
 	sqe->op_flags |= ORING_TIMEOUT_UPDATE | ORING_LINK_TIMEOUT_UPDATE | flags;
+}
+
+/**
+ * oring_prep_link_timeout_update_immediate - give the link timeout whose identity is @target a new time that stands in the entry
+ *
+ * @flags: ORING_TIMEOUT_ABS, or 0.
+ * Result: as of timeout_update; -EINVAL before 7.1.
+ * Since: 7.1.
+ */
+ORING_INLINE void oring_prep_link_timeout_update_immediate(struct oring_sqe *sqe,
+		oring_context target, uint64_t nanoseconds, uint32_t flags)
+{
+	sqe->opcode = ORING_OP_TIMEOUT_REMOVE;
+	sqe->fd = -1;
+	sqe->addr = target.bits;
+	sqe->off = nanoseconds;
+	sqe->op_flags |= ORING_TIMEOUT_UPDATE | ORING_LINK_TIMEOUT_UPDATE | ORING_TIMEOUT_IMMEDIATE_ARG | flags;
 }
 
 /**
@@ -911,6 +2067,136 @@ ORING_INLINE void oring_prep_async_cancel_any(struct oring_sqe *sqe, uint32_t fl
 }
 
 /**
+ * oring_prep_async_cancel_match - cancel a request that matches all that @flags name
+ *
+ * @flags: any of ORING_ASYNC_CANCEL_USERDATA (@target), ORING_ASYNC_CANCEL_FD (@file) and
+ * ORING_ASYNC_CANCEL_OP (@op), with ORING_ASYNC_CANCEL_ALL for every one. What they do
+ * not name is 0.
+ * Result: as for a cancel by identity.
+ * Since: 6.6.
+ */
+ORING_INLINE void oring_prep_async_cancel_match(struct oring_sqe *sqe, oring_context target,
+		oring_file file, uint8_t op, uint32_t flags)
+{
+	sqe->opcode = ORING_OP_ASYNC_CANCEL;
+	sqe->fd = oring_file_value(file);
+	sqe->op_flags |= oring_file_is_slot(file) ? ORING_ASYNC_CANCEL_FD_FIXED : 0;
+	sqe->addr = target.bits;
+	sqe->len = op;
+	sqe->op_flags |= flags;
+}
+
+/**
+ * oring_prep_waitid - wait until a child process changes its state, as waitid(2)
+ *
+ * @idtype: P_PID, P_PGID, P_PIDFD or P_ALL.
+ * @info: a siginfo_t, the kernel's until the completion; or NULL.
+ * @options: WEXITED, WSTOPPED, WCONTINUED; WNOHANG, WNOWAIT.
+ * Result: 0.
+ * Since: 6.7.
+ */
+ORING_INLINE void oring_prep_waitid(struct oring_sqe *sqe, int idtype, int id, void *info,
+		int options)
+{
+	sqe->opcode = ORING_OP_WAITID;
+	sqe->fd = id;
+	sqe->len = (uint32_t)idtype;
+	sqe->off = (uint64_t)(uintptr_t)info;
+	sqe->file_index = (uint32_t)options;
+}
+
+/**
+ * oring_prep_futex_wait - wait until @futex is woken, if it holds @value now
+ *
+ * @mask: bits that a wake must have one of; ORING_FUTEX_MATCH_ANY.
+ * @flags: ORING_FUTEX2_SIZE_U32, with ORING_FUTEX2_PRIVATE for one process alone.
+ * Result: 0; -EAGAIN if it holds something else.
+ * Since: 6.7.
+ */
+ORING_INLINE void oring_prep_futex_wait(struct oring_sqe *sqe, const uint32_t *futex,
+		uint64_t value, uint64_t mask, uint32_t flags)
+{
+	sqe->opcode = ORING_OP_FUTEX_WAIT;
+	sqe->fd = (int32_t)flags;
+	sqe->addr = (uint64_t)(uintptr_t)futex;
+	sqe->off = value;
+	sqe->addr3 = mask;
+}
+
+/**
+ * oring_prep_futex_wake - wake at most @count of those that wait for @futex
+ *
+ * @mask, @flags: as of futex_wait.
+ * Result: how many it woke.
+ * Since: 6.7.
+ */
+ORING_INLINE void oring_prep_futex_wake(struct oring_sqe *sqe, const uint32_t *futex,
+		uint64_t count, uint64_t mask, uint32_t flags)
+{
+	sqe->opcode = ORING_OP_FUTEX_WAKE;
+	sqe->fd = (int32_t)flags;
+	sqe->addr = (uint64_t)(uintptr_t)futex;
+	sqe->off = count;
+	sqe->addr3 = mask;
+}
+
+/**
+ * oring_prep_futex_waitv - wait until one of @count futexes is woken, if each holds its value now
+ *
+ * @count: at most 128.
+ * Result: the index of one that was woken; -EAGAIN if one holds something else.
+ * Refused, and completed with -EINVAL: a length or count above 32 bits.
+ * Since: 6.7.
+ */
+ORING_INLINE void oring_prep_futex_waitv(struct oring_sqe *sqe,
+		const struct futex_waitv *waiters, size_t count)
+{
+	sqe->opcode = ORING_OP_FUTEX_WAITV;
+	sqe->fd = 0;
+	sqe->addr = (uint64_t)(uintptr_t)waiters;
+	sqe->len = (uint32_t)count;
+	if (oring_unlikely(!oring_len_fits(count)))
+		oring_sqe_refuse(sqe, ORING_REFUSED_LENGTH);
+}
+
+/**
+ * oring_prep_provide_buffers - give buffer group @group @count buffers of @len bytes each, one after the other
+ *
+ * The way before 5.19; buffer rings are faster.
+ * @memory: the kernel's until each buffer comes back with a completion, or is removed.
+ * @bid: the first buffer's id; the others follow.
+ * Result: 0; before 5.8 the count of the group's buffers.
+ * Refused, and completed with -EINVAL: a length or count above 32 bits.
+ * Since: 5.7.
+ */
+ORING_INLINE void oring_prep_provide_buffers(struct oring_sqe *sqe, void *memory, size_t len,
+		uint32_t count, uint16_t group, uint16_t bid)
+{
+	sqe->opcode = ORING_OP_PROVIDE_BUFFERS;
+	sqe->fd = (int32_t)count;
+	sqe->addr = (uint64_t)(uintptr_t)memory;
+	sqe->len = (uint32_t)len;
+	sqe->off = bid;
+	sqe->buf_index = group;
+	if (oring_unlikely(!oring_len_fits(len)))
+		oring_sqe_refuse(sqe, ORING_REFUSED_LENGTH);
+}
+
+/**
+ * oring_prep_remove_buffers - take back at most @count buffers that provide_buffers gave group @group
+ *
+ * Result: how many it took; -ENOENT if there is no such group.
+ * Since: 5.7.
+ */
+ORING_INLINE void oring_prep_remove_buffers(struct oring_sqe *sqe, uint32_t count,
+		uint16_t group)
+{
+	sqe->opcode = ORING_OP_REMOVE_BUFFERS;
+	sqe->fd = (int32_t)count;
+	sqe->buf_index = group;
+}
+
+/**
  * oring_prep_splice - move up to @len bytes from @in to @out; one of them is a pipe
  *
  * @in_off, @out_off: a byte offset, or -1: the file position, and for a pipe.
@@ -961,7 +2247,7 @@ ORING_INLINE void oring_prep_tee(struct oring_sqe *sqe, oring_file in, oring_fil
  *
  * @ring: that ring's descriptor. (A slot cannot hold a ring: registering one gives -EBADF.)
  * @context: any 64 bits; the receiver sees a completion like any other.
- * @flags: 0. (A message with flags, or with a descriptor, is another function.)
+ * @flags: 0. (msg_ring_cqe_flags passes flags, msg_ring_fd a file.)
  * Result: 0 once it is posted; -EBADFD if the other ring is disabled,
  * -EOVERFLOW if it could not be posted.
  * Since: 5.18.
@@ -976,6 +2262,53 @@ ORING_INLINE void oring_prep_msg_ring(struct oring_sqe *sqe, oring_file ring,
 	sqe->off = context.bits;
 	sqe->len = (uint32_t)res;
 	sqe->op_flags |= flags;
+}
+
+/**
+ * oring_prep_msg_ring_cqe_flags - post a completion with identity @context, result @res and flags @cqe_flags to another ring
+ *
+ * @flags: 0.
+ * Result: as of msg_ring.
+ * Since: 6.3.
+ */
+ORING_INLINE void oring_prep_msg_ring_cqe_flags(struct oring_sqe *sqe, oring_file ring,
+		oring_context context, int32_t res, uint32_t cqe_flags, uint32_t flags)
+{
+	sqe->opcode = ORING_OP_MSG_RING;
+	sqe->fd = oring_file_value(ring);
+	sqe->flags |= oring_file_flag(ring);
+	sqe->addr = ORING_MSG_DATA;
+	sqe->off = context.bits;
+	sqe->len = (uint32_t)res;
+	sqe->file_index = cqe_flags;
+	sqe->op_flags |= ORING_MSG_RING_FLAGS_PASS | flags;
+}
+
+/**
+ * oring_prep_msg_ring_fd - put the file in slot @source of this ring into slot @target of another, which then has
+ *
+ * a completion with identity @context.
+ * @target: replaces what the slot held; ORING_SLOT_ALLOC lets the kernel choose.
+ * @flags: ORING_MSG_RING_CQE_SKIP posts no completion there; or 0.
+ * Result: 0, or the slot that the kernel chose, here and there; -EBADF if @source is empty,
+ * -EINVAL for this ring itself.
+ * Refused, and completed with -EINVAL: slot 2^32 - 2.
+ * Since: 6.0.
+ */
+ORING_INLINE void oring_prep_msg_ring_fd(struct oring_sqe *sqe, oring_file ring,
+		oring_slot source, oring_slot target, oring_context context, uint32_t flags)
+{
+	sqe->opcode = ORING_OP_MSG_RING;
+	sqe->fd = oring_file_value(ring);
+	sqe->flags |= oring_file_flag(ring);
+	sqe->addr = ORING_MSG_SEND_FD;
+	sqe->off = context.bits;
+	sqe->addr3 = source.index;
+	sqe->file_index = target.index == ORING_FILE_INDEX_ALLOC ?
+		ORING_FILE_INDEX_ALLOC : target.index + 1;
+	sqe->op_flags |= flags;
+	if (oring_unlikely(!oring_slot_fits(target)))
+		oring_sqe_refuse(sqe, ORING_REFUSED_SLOT);
 }
 
 ORING_END_DECLS

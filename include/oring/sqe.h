@@ -64,6 +64,12 @@ ORING_INLINE void *oring_sqe128_cmd(struct oring_sqe128 *sqe)
 	return &sqe->sqe.addr3;
 }
 
+/** oring_sqe_cmd - the 16 bytes of command data in a 64-byte entry. */
+ORING_INLINE void *oring_sqe_cmd(struct oring_sqe *sqe)
+{
+	return &sqe->addr3;
+}
+
 /* 16 bytes at once, where the machine can. */
 typedef uint64_t oring_wide __attribute__((vector_size(16), aligned(4), may_alias));
 
@@ -153,6 +159,15 @@ ORING_INLINE void oring_sqe_set_ioprio(struct oring_sqe *sqe, uint16_t priority)
 	sqe->ioprio = priority;
 }
 
+/**
+ * oring_sqe_add_ioprio_flags - add flags that an operation keeps where others have a priority
+ * @flags: ORING_RECVSEND_* of a send or receive, ORING_ACCEPT_* of an accept
+ */
+ORING_INLINE void oring_sqe_add_ioprio_flags(struct oring_sqe *sqe, uint16_t flags)
+{
+	sqe->ioprio |= flags;
+}
+
 /** oring_sqe_add_op_flags - add flags of the operation: RWF_* of a read or a write, ... */
 ORING_INLINE void oring_sqe_add_op_flags(struct oring_sqe *sqe, uint32_t flags)
 {
@@ -163,6 +178,36 @@ ORING_INLINE void oring_sqe_add_op_flags(struct oring_sqe *sqe, uint32_t flags)
 ORING_INLINE void oring_sqe_poll_first(struct oring_sqe *sqe)
 {
 	sqe->ioprio |= ORING_RECVSEND_POLL_FIRST;
+}
+
+/** oring_sqe_report_usage - zero-copy send: the notification says whether it was copied. Since: 6.2. */
+ORING_INLINE void oring_sqe_report_usage(struct oring_sqe *sqe)
+{
+	sqe->ioprio |= ORING_SEND_ZC_REPORT_USAGE;
+}
+
+/**
+ * oring_sqe_set_write_stream - a write: which of the drive's streams it belongs to
+ *
+ * -EINVAL for direct I/O on a block device that has fewer; other files, and
+ * kernels before 6.16, take no notice. Since: 6.16.
+ */
+ORING_INLINE void oring_sqe_set_write_stream(struct oring_sqe *sqe, uint8_t stream)
+{
+	sqe->file_index = stream;
+}
+
+/**
+ * oring_sqe_set_attr_pi - a read or a write: with protection information
+ * @pi: must stay until the entry is consumed; the memory it names until the completion
+ *
+ * Direct I/O on a drive that has it; -EINVAL elsewhere. Kernels without
+ * ORING_FEAT_RW_ATTR take no notice. Since: 6.14.
+ */
+ORING_INLINE void oring_sqe_set_attr_pi(struct oring_sqe *sqe, const struct oring_attr_pi *pi)
+{
+	sqe->addr3 = (uint64_t)(uintptr_t)pi;
+	sqe->pad2 = ORING_RW_ATTR_FLAG_PI;
 }
 
 /** oring_sqe_set_user_data - identity, as any 64 bits. */
@@ -180,7 +225,7 @@ ORING_INLINE void oring_sqe_set_context(struct oring_sqe *sqe, oring_context con
 /**
  * oring_sqe_file - the file that a prepared entry is about
  *
- * Close and cancel keep a slot elsewhere than other operations: this knows.
+ * Close, cancel and NOP keep a slot elsewhere than other operations: this knows.
  * Operations without a file give descriptor -1; those that take a directory,
  * a domain or a count there give that number as a descriptor.
  */
@@ -191,6 +236,8 @@ ORING_INLINE oring_file oring_sqe_file(const struct oring_sqe *sqe)
 	if (sqe->flags & ORING_SQE_FIXED_FILE)
 		return oring_file_slot((uint32_t)sqe->fd);
 	if (sqe->opcode == ORING_OP_ASYNC_CANCEL && (sqe->op_flags & ORING_ASYNC_CANCEL_FD_FIXED))
+		return oring_file_slot((uint32_t)sqe->fd);
+	if (sqe->opcode == ORING_OP_NOP && (sqe->op_flags & ORING_NOP_FIXED_FILE))
 		return oring_file_slot((uint32_t)sqe->fd);
 	return oring_file_fd(sqe->fd);
 }
@@ -220,7 +267,8 @@ ORING_INLINE int oring_sqe_set_direct_tag(struct oring_sqe *sqe, uint16_t tag)
 	if (op == ORING_OP_CLOSE && sqe->file_index != 0) {
 		file = sqe->file_index - 1;
 		flags |= ORING_SQE_FIXED_FILE;
-	} else if (op == ORING_OP_ASYNC_CANCEL && (sqe->op_flags & ORING_ASYNC_CANCEL_FD_FIXED)) {
+	} else if ((op == ORING_OP_ASYNC_CANCEL && (sqe->op_flags & ORING_ASYNC_CANCEL_FD_FIXED)) ||
+		   (op == ORING_OP_NOP && (sqe->op_flags & ORING_NOP_FIXED_FILE))) {
 		flags |= ORING_SQE_FIXED_FILE;
 	}
 	if (oring_likely(file <= (uint32_t)ORING_CONTEXT_FILE_MAX) ||
@@ -240,6 +288,20 @@ ORING_INLINE int oring_sqe_set_direct_tag(struct oring_sqe *sqe, uint16_t tag)
 ORING_INLINE int oring_sqe_set_direct(struct oring_sqe *sqe)
 {
 	return oring_sqe_set_direct_tag(sqe, sqe->buf_index);
+}
+
+/**
+ * oring_sqe_result - what a result >= 0 of a prepared entry will be: enum oring_result
+ *
+ * As oring_op_result(), but of an entry whose result goes into a registered
+ * slot it is that slot.
+ */
+ORING_INLINE unsigned int oring_sqe_result(const struct oring_sqe *sqe)
+{
+	unsigned int result = oring_op_result(sqe->opcode);
+
+	return result == ORING_RESULT_FD && sqe->file_index != 0 ? (unsigned int)ORING_RESULT_SLOT
+								 : result;
 }
 
 /* Why an entry was refused by its prep function; read by oring_sqe_check(). */
@@ -274,7 +336,12 @@ ORING_INLINE void oring_sqe_refuse(struct oring_sqe *sqe, unsigned int refusal)
  * Return: 0; -EOVERFLOW: prep refused a length that does not fit;
  * -EBADSLT: prep refused a slot number; -EOPNOTSUPP: an opcode that this
  * library does not know; -EINVAL: a field is set that the operation has no use
- * for (a setter of another operation, an entry that was prepared twice).
+ * for (a setter of another operation, an entry that was prepared twice), or
+ * what the kernel always refuses: a direct result with CLOEXEC, a multishot
+ * accept into a named slot, a multishot or bundled operation without buffer
+ * selection, buffer selection where there is none, skip-success on a zero-copy
+ * send or a multishot poll, MSG_WAITALL on a multishot receive, a zero-copy
+ * receive that is not multishot, FIXED_FD_INSTALL of a descriptor.
  */
 ORING_API int oring_sqe_check(const struct oring_sqe *sqe);
 

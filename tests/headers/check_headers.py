@@ -39,7 +39,7 @@ TOGETHER = [["fcntl.h", "poll.h", "sys/stat.h", "sys/socket.h", "sys/mount.h", "
 LAYERS = [
     ["attr", "version"],
     ["abi", "mem"],
-    ["abi_reg", "op", "file"],
+    ["abi_reg", "op", "file", "fixed_buf"],
     ["context"],
     ["sqe", "cqe", "sys"],
     ["prep", "ring"],

@@ -22,6 +22,9 @@ from tap import Tap  # noqa: E402 (found by the path above)
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 UNFINISHED = "|".join(["TO" "DO", "FIX" "ME"])
+# Prep functions that no kernel in reach can complete, and why: {row: reason}.
+UNPROVEN = {}
+UNPROVEN_AT_MOST = 3
 
 
 def path(*names):
@@ -44,9 +47,10 @@ def run(*command, **options):
 
 def opgen_on_copy(*changes):
     """Exit code and output of opgen.py --check where the table was changed so."""
+    tests = [os.path.relpath(name, ROOT) for name in glob.glob(path("tests", "test_prep_*.c"))]
     with tempfile.TemporaryDirectory() as folder:
         for name in ("include", "src", "tests/rows.h", "tools/opgen.py", "tools/ops.tbl",
-                     "tools/ops.json", "README.md"):
+                     "tools/ops.json", "README.md", *tests):
             target = os.path.join(folder, name)
             os.makedirs(os.path.dirname(target), exist_ok=True)
             (shutil.copytree if os.path.isdir(path(name)) else shutil.copy)(path(name), target)
@@ -89,10 +93,19 @@ def check_rows(tap):
             for function in json.loads(read("tools", "ops.json"))["functions"]}
     tests = glob.glob(path("tests", "test_prep_*.c"))
     tested = {name for test in tests
-              for name in re.findall(r"^RING_TEST\(prep, (\w+)\)", read(test), flags=re.M)}
-    missing = [f"oring_prep_{name}: no RING_TEST(prep, {name})" for name in sorted(rows - tested)]
-    tap.say(rows and not missing, f"each of {len(rows)} prep functions has a test on the kernel",
-            missing)
+              for name in re.findall(r"^RING_TEST\w*\(prep, (\w+)\)", read(test), flags=re.M)}
+    missing = sorted(rows - tested)
+    notes = [f"oring_prep_{name}: no RING_TEST(prep, {name}), and not in UNPROVEN"
+             for name in missing if name not in UNPROVEN]
+    notes += [f"UNPROVEN: {name}: " + ("has a test" if name in rows else "no such row")
+              for name in sorted(UNPROVEN) if name not in missing]
+    notes += [f"UNPROVEN: {name}: no reason" for name in sorted(UNPROVEN)
+              if not UNPROVEN[name].strip()]
+    for name in missing:
+        print(f"# not proven: {name}: {UNPROVEN.get(name, 'no reason is known')}")
+    tap.say(rows and not notes and len(missing) <= UNPROVEN_AT_MOST,
+            f"{len(rows) - len(missing)} of {len(rows)} prep functions have a test on the kernel, "
+            f"the others ({len(missing)}) a reason", notes)
 
 
 # ---- comments ----
