@@ -3,6 +3,7 @@
 #include "oring/ring.h"
 #include "oring/cq.h"
 #include "oring/sq.h"
+#include "check.h"
 #include "sys_inline.h"
 
 /* Rings that need verbs other than those of ring.h. */
@@ -236,6 +237,7 @@ static inline int enter(const struct oring *ring, uint32_t to_submit, uint32_t m
 int oring_enter(struct oring *ring, uint32_t to_submit, uint32_t min_complete, uint32_t flags,
 		const void *arg, size_t arg_size)
 {
+	oring_check_pending(ring);
 	return enter(ring, to_submit, min_complete, flags, arg, arg_size);
 }
 
@@ -268,6 +270,7 @@ static inline int submit(struct oring *ring, uint32_t want, uint32_t flags, cons
 {
 	uint32_t tail;
 
+	oring_check_pending(ring);
 	if (oring_unlikely(ring->setup_flags & ORING_SETUP_SQPOLL))
 		return submit_polled(ring, want, flags, arg, arg_size);
 	/* As oring_sq_commit() and oring_sq_pending(), with one look at what is reserved. */

@@ -21,9 +21,10 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 HERE = os.path.dirname(os.path.abspath(__file__))
 INCLUDE = os.path.join(ROOT, "include")
 ONLY_LIBRARY = ["-Dtests=disabled", "-Dexamples=false", "-Dtools=false", "--werror"]
-# The third column: a distribution's hardening, which must not bring imports.
+# The third column: options, such as a distribution's hardening, that must not bring imports.
 NATIVE = [("gcc", "debug", ""), ("gcc", "release", ""), ("clang", "debug", ""),
-          ("clang", "release", ""), ("gcc", "release", "-fstack-protector-all")]
+          ("clang", "release", ""), ("gcc", "release", "-Dc_args=-fstack-protector-all"),
+          ("gcc", "debug", "-Dchecks=true"), ("clang", "release", "-Dchecks=true")]
 CROSS = [("aarch64", "aarch64-linux-gnu-"), ("riscv64", "riscv64-linux-gnu-"),
          ("i686", "i686-linux-gnu-")]
 
@@ -214,7 +215,7 @@ def check_soname(tap, library):
     with open(os.path.join(INCLUDE, "oring", "version.h"), encoding="utf-8") as file:
         number = re.search(r"^#define\s+ORING_ABI\s+(\d+)", file.read(), flags=re.M).group(1)
     soname, wanted = library.soname(), f"liboring.so.{number}"
-    tap.say(soname == wanted, "the soname ends in ORING_ABI", [f"it is {soname}, not {wanted}"])
+    tap.say(soname == wanted, "the soname ends in ORING_ABI", [] if soname == wanted else [f"it is {soname}, not {wanted}"])
 
 
 def check_cplusplus(tap, folder, library):
@@ -239,8 +240,8 @@ def check_cplusplus(tap, folder, library):
 
 
 def check_native(tap):
-    for compiler, kind, flag in NATIVE:
-        name = f"{compiler} {kind}" + (f" {flag}" if flag else "")
+    for compiler, kind, option in NATIVE:
+        name = f"{compiler} {kind}" + (f" {option}" if option else "")
         if shutil.which(compiler) is None:
             tap.say(True, name, skip=f"no {compiler}")
             continue
@@ -248,10 +249,10 @@ def check_native(tap):
             target = os.path.join(folder, "build")
             try:
                 build(target, f"--buildtype={kind}", *ONLY_LIBRARY,
-                      *([f"-Dc_args={flag}"] if flag else []), compiler=compiler)
+                      *([option] if option else []), compiler=compiler)
                 library = Library(target)
                 check_library(tap, name, library)
-                if (compiler, kind, flag) == NATIVE[0]:
+                if (compiler, kind, option) == NATIVE[0]:
                     check_soname(tap, library)
                     check_cplusplus(tap, folder, library)
             except CommandFailed as error:
