@@ -316,6 +316,22 @@ def complaints_of_the_kernel():
     check(guest.complaints("/nowhere"), [])
 
 
+@test
+def each_drive_has_a_file():
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            guest.need("amd64")
+        except debian.LabError as error:
+            raise Skip(str(error))
+        guest.make_drives(folder)
+        check(sorted(os.listdir(folder)), sorted(guest.DRIVES))
+        line = guest.command("amd64", "image", "initrd", folder)
+    for name in guest.DRIVES:
+        drive = f"if=none,id={name},file={folder}/{name},format=raw,cache=unsafe,discard=unmap"
+        check_in(drive, line)
+        check(len([word for word in line if f"serial={name}," in word + ","]), 1)
+
+
 # ---- with QEMU ----
 
 def cached(pattern):
@@ -375,6 +391,29 @@ def an_image_that_is_garbage():
         problem, _ = boot(file.name, b"", 15)
     if not problem or not problem.startswith(("did not boot", "not finished")):
         raise AssertionError(problem)
+
+
+@test
+def drives_that_a_guest_finds():
+    init = b"""bin() { /bin/busybox "$@"; }
+bin mkdir /sys
+bin mount -t sysfs sysfs /sys
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+	[ -e /sys/block/nvme2n1 ] && break
+	bin sleep 0.5
+done
+for drive in /sys/block/nvme*n1; do
+	echo "drive $(bin cat $drive/device/serial) $(bin cat $drive/integrity/format) $(bin cat $drive/size)"
+	echo "discard $(bin cat $drive/queue/discard_max_bytes)"
+done
+bin poweroff -f
+"""
+    _, console = boot(cached_image(), init, 100)
+    lines = [" ".join(line.split()) for line in console.splitlines()]
+    check(sorted(line.split()[1:3] for line in lines if line.startswith("drive ")),
+          [["ext4", "none"], ["pi", "T10-DIF-TYPE1-CRC"], ["raw", "none"]])
+    check_in(f"drive raw none {guest.DRIVE_BYTES // 512}", lines)
+    check(len([line for line in lines if line.startswith("discard ") and int(line[8:]) > 0]), 3)
 
 
 @test

@@ -283,7 +283,7 @@ def parser():
     run.epilog = TESTS + EXITS
     run.add_argument("series", metavar="SERIES,...", help="as 6.1,newest; or all")
     run.add_argument("--keep", action="store_true", help="keep initramfs, drives and console")
-    run.add_argument("--timeout", type=int, default=1800, metavar="S",
+    run.add_argument("--timeout", type=int, default=3600, metavar="S",
                      help="limit of a whole guest in seconds (default: %(default)s)")
     run.add_argument("--tries", type=int, default=1, metavar="N",
                      help="boot up to N times if a guest does not finish (default: %(default)s)")

@@ -26,6 +26,14 @@ MACHINES = {
                        ["-machine", "virt"], "ttyS0", "hvc0"),
 }
 DRIVE_BYTES = 64 << 20
+# Drives, by their serial numbers: one to write to as it is, one with an ext4 file system, and one
+# that keeps protection information (T10, type 1) beside each block.
+DRIVES = {
+    "raw": ["-device", "nvme,serial=raw,drive=raw"],
+    "ext4": ["-device", "nvme,serial=ext4,drive=ext4"],
+    "pi": ["-device", "nvme,serial=pi,id=pi-controller",
+           "-device", "nvme-ns,bus=pi-controller,drive=pi,ms=8,pi=1"],
+}
 BOOT_LIMIT = 180   # seconds until the guest's init speaks
 QUIET_LIMIT = 60   # beyond a program's own limit, without a word from the guest
 COMPLAINT = re.compile(r"WARNING: |BUG: |Oops|Kernel panic|blocked for more than|UBSAN: |KASAN: ")
@@ -56,8 +64,8 @@ def find(name):
 
 
 def make_drives(folder):
-    """A drive to write to as it is, and one with an ext4 file system."""
-    for name in "raw", "ext4":
+    """The files behind the drives, in this folder."""
+    for name in DRIVES:
         path = os.path.join(folder, name)
         with open(path, "wb") as file:
             file.truncate(DRIVE_BYTES)
@@ -71,9 +79,9 @@ def command(arch, image, initrd, folder, shell=False):
              "lab_results=/dev/" + machine.results]
     line = [machine.qemu, *machine.options, "-accel", "tcg,thread=multi", "-smp", "2", "-m", "1G",
             "-display", "none", "-no-reboot", "-nic", "none", "-kernel", image, "-initrd", initrd]
-    for name in "raw", "ext4":
-        line += ["-drive", f"if=none,id={name},file={os.path.join(folder, name)},format=raw,cache=unsafe",
-                 "-device", f"nvme,serial={name},drive={name}"]
+    for name, devices in DRIVES.items():
+        line += ["-drive", f"if=none,id={name},file={os.path.join(folder, name)},format=raw,cache=unsafe,"
+                 "discard=unmap", *devices]
     if shell:
         words.append("lab_mode=shell")
         line += ["-serial", "mon:stdio"]

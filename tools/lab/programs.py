@@ -12,7 +12,7 @@ import debian
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 SUITES = {"unit", "kernel"}
-LIMIT = 300  # seconds for one program
+LIMIT = 900  # seconds for one program
 TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu", "riscv64": "riscv64-linux-gnu"}
 CPUS = {"amd64": "x86_64", "arm64": "aarch64", "riscv64": "riscv64"}
 # Where Debian 12 has the libraries of the tests: these run there as they are.
