@@ -264,7 +264,7 @@ enum row {
 
 #define ROW(name, zc, op, ioprio) [ROW_##name] = { #name, by_##name, zc, ORING_OP_##op, ioprio }
 
-/* An operation of the release that the row came with, or what it has in ioprio, tell if it is here. */
+/* What tells that a row is here: an operation that came with it, or its flags in ioprio. */
 static const struct {
 	const char *name;
 	send_row *prep;
@@ -344,7 +344,10 @@ static bool takes(struct rig *rig, uint16_t ioprio)
 	if (ioprio & ORING_RECVSEND_FIXED_BUF)
 		sqe->buf_index = BUFFER;
 	res = zc_result(rig, &end);
-	cr_assert(res == 1 || res == -EINVAL, "ioprio 0x%x: %d", ioprio, res);
+	/* Of both flags some kernels before 7.1 look at the second only: no such address. */
+	cr_assert(res == 1 || res == -EINVAL ||
+			  (res == -EFAULT && (ioprio & ORING_RECVSEND_FIXED_BUF)),
+		  "ioprio 0x%x: %d", ioprio, res);
 	close_pair(pair);
 	known[ioprio] = res == 1 ? 1 : -1;
 	return res == 1;
