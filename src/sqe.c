@@ -72,7 +72,10 @@ static bool can_select(const struct oring_sqe *sqe)
 	return false;
 }
 
-/* What no kernel takes: read in the prep functions of io_uring/{openclose,net,poll,rw,kbuf}.c. */
+/*
+ * What kernels do not take, or (a send bundle without a group) take for
+ * something else: read in io_uring/{openclose,net,poll,rw,kbuf}.c.
+ */
 static bool is_always_refused(const struct oring_sqe *sqe)
 {
 	bool selects = sqe->flags & ORING_SQE_BUFFER_SELECT;

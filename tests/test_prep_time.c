@@ -708,7 +708,7 @@ RING_TEST(prep, async_cancel)
 	file = oring_file_fd(ends[0]);
 	oring_prep_async_cancel(rig_sqe(rig), bits(ID_A), 0);
 	cr_assert_eq(rig_result(rig), -ENOENT);
-	/* A45: of two identities that nearly agree, one. */
+	/* A5, A45: of two identities that nearly agree, one. */
 	wait_in_vain(rig, ID_A, file);
 	wait_in_vain(rig, ID_B, file);
 	issue(rig);

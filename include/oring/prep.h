@@ -1177,7 +1177,7 @@ ORING_INLINE void oring_prep_sendv(struct oring_sqe *sqe, oring_file sock,
  * oring_prep_send_bundle - send what stands in a group of provided buffers, several at a time, in their order
  *
  * Needs oring_sqe_buffer_select(); without it some kernels say -EINVAL, and others send
- * nothing. The entry's len, if set, is a limit in bytes.
+ * what the entry's addr and len say. With it, len limits the first completion only.
  * Result: bytes sent; the completion names the first buffer; those that follow it in the
  * group are used up as the count of bytes says. With the more flag, there is another one.
  * Since: 6.10.
@@ -1351,9 +1351,9 @@ ORING_INLINE void oring_prep_recv(struct oring_sqe *sqe, oring_file sock, void *
  *
  * @flags: MSG_*, but not MSG_WAITALL.
  * Needs oring_sqe_buffer_select(), else -EINVAL. The entry's len, if set, limits each
- * receive, and its file_index all of them (6.16; -EINVAL before).
+ * receive, and its file_index ends the whole once so many bytes have come (6.17; -EINVAL before).
  * Result: bytes received; a completion without the more flag is the last: -ENOBUFS
- * when the group is empty, 0 when the peer has ended.
+ * when the group is empty, 0 when the peer has ended or sent an empty datagram.
  * Since: 6.0.
  */
 ORING_INLINE void oring_prep_recv_multishot(struct oring_sqe *sqe, oring_file sock, int flags)
@@ -1370,7 +1370,7 @@ ORING_INLINE void oring_prep_recv_multishot(struct oring_sqe *sqe, oring_file so
  *
  * Needs oring_sqe_buffer_select(). The entry's len, if set, is a limit in bytes.
  * Result: bytes received; the completion names the first buffer; those that follow it in
- * the group are filled as the count of bytes says.
+ * the group are filled as the count of bytes says: whole ones, if there are several.
  * Since: 6.10.
  */
 ORING_INLINE void oring_prep_recv_bundle(struct oring_sqe *sqe, oring_file sock, int flags)
@@ -1386,7 +1386,8 @@ ORING_INLINE void oring_prep_recv_bundle(struct oring_sqe *sqe, oring_file sock,
  * oring_prep_recv_multishot_bundle - receive each time there is something, into as many provided buffers as it fills
  *
  * Needs oring_sqe_buffer_select(), else -EINVAL.
- * Result: as of recv_bundle, and as of recv_multishot.
+ * Result: as of recv_bundle, and as of recv_multishot; the completion that takes the group's
+ * last buffer may be the last.
  * Since: 6.10.
  */
 ORING_INLINE void oring_prep_recv_multishot_bundle(struct oring_sqe *sqe, oring_file sock,
@@ -1505,7 +1506,7 @@ ORING_INLINE void oring_prep_recvmsg(struct oring_sqe *sqe, oring_file sock,
  * A buffer begins with struct oring_recvmsg_out, then name, control data, payload.
  * Needs oring_sqe_buffer_select(), else -EINVAL.
  * Result: bytes in the buffer, these parts included; a completion without the more flag
- * is the last.
+ * is the last; -EFAULT ends it if a buffer cannot hold the parts before the payload.
  * Since: 6.0.
  */
 ORING_INLINE void oring_prep_recvmsg_multishot(struct oring_sqe *sqe, oring_file sock,
@@ -1889,7 +1890,8 @@ ORING_INLINE void oring_prep_timeout_multishot(struct oring_sqe *sqe,
 /**
  * oring_prep_timeout_remove - end the timeout whose identity is @target
  *
- * Result: 0, and the timeout completes with -ECANCELED; -ENOENT, -EALREADY.
+ * Result: 0, and the timeout completes with -ECANCELED; -ENOENT, -EALREADY. A multishot one
+ * that fires just now may be missed with -ENOENT, and goes on: try again.
  * Since: 5.5.
  */
 ORING_INLINE void oring_prep_timeout_remove(struct oring_sqe *sqe, oring_context target)
@@ -2165,7 +2167,8 @@ ORING_INLINE void oring_prep_futex_waitv(struct oring_sqe *sqe,
  * The way before 5.19; buffer rings are faster.
  * @memory: the kernel's until each buffer comes back with a completion, or is removed.
  * @bid: the first buffer's id; the others follow.
- * Result: 0; before 5.8 the count of the group's buffers.
+ * Result: 0, or before 5.18 or so the count of what the group has; -E2BIG for no buffer, or
+ * more than 65535; -EINVAL if the group is a ring.
  * Refused, and completed with -EINVAL: a length or count above 32 bits.
  * Since: 5.7.
  */
@@ -2185,7 +2188,7 @@ ORING_INLINE void oring_prep_provide_buffers(struct oring_sqe *sqe, void *memory
 /**
  * oring_prep_remove_buffers - take back at most @count buffers that provide_buffers gave group @group
  *
- * Result: how many it took; -ENOENT if there is no such group.
+ * Result: how many it took; -ENOENT if there is no such group, -EINVAL if it is a ring.
  * Since: 5.7.
  */
 ORING_INLINE void oring_prep_remove_buffers(struct oring_sqe *sqe, uint32_t count,

@@ -236,7 +236,12 @@ ORING_API int oring_register_iowq_max_workers(struct oring *ring, uint32_t worke
 ORING_API int oring_register_ring_fds(struct oring *ring, struct oring_rsrc_update *updates,
 				      uint32_t count);
 
-/** oring_unregister_ring_fds - forget them. Return: how many. Since: 5.18. */
+/**
+ * oring_unregister_ring_fds - forget them
+ * @updates: offset is the index, all else 0
+ *
+ * Return: how many; -EINVAL if data is not 0. Since: 5.18.
+ */
 ORING_API int oring_unregister_ring_fds(struct oring *ring, const struct oring_rsrc_update *updates,
 					uint32_t count);
 

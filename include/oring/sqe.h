@@ -134,7 +134,8 @@ ORING_INLINE void oring_sqe_skip_success(struct oring_sqe *sqe)
  * oring_sqe_buffer_select - let the kernel choose a provided buffer
  * @group: buffer group id (bgid)
  *
- * The completion names the buffer. Since: 5.7.
+ * The completion names the buffer. Without one: -ENOBUFS; a send from a group
+ * that does not exist: -ENOENT. Since: 5.7; send 6.10.
  */
 ORING_INLINE void oring_sqe_buffer_select(struct oring_sqe *sqe, uint16_t group)
 {
