@@ -309,7 +309,7 @@ struct oring_zcrx_area_reg {
 };
 
 #define ORING_ZCRX_REG_IMPORT		1U /* 6.19 */
-#define ORING_ZCRX_REG_NODEV		2U /* no device: everything is copied */
+#define ORING_ZCRX_REG_NODEV		2U /* 7.1: no device: everything is copied */
 #define ORING_ZCRX_FEATURE_RX_PAGE_SIZE (1U << 0)
 #define ORING_ZCRX_FEATURE_EVENT	(1U << 1)
 struct oring_zcrx_ifq_reg {

@@ -104,7 +104,7 @@ ORING_INLINE void oring_prep_nop_result(struct oring_sqe *sqe, int32_t res)
 /**
  * oring_prep_nop_file - look @file up, as any operation on it does, and complete
  *
- * Result: 0; -EBADF if there is none.
+ * Result: 0; -EBADF if there is none (kernels of before May 2026 say 0, and only links break).
  * Since: 6.13.
  */
 ORING_INLINE void oring_prep_nop_file(struct oring_sqe *sqe, oring_file file)
@@ -118,7 +118,7 @@ ORING_INLINE void oring_prep_nop_file(struct oring_sqe *sqe, oring_file file)
 /**
  * oring_prep_nop_buffer - look registered buffer @index up, and complete
  *
- * Result: 0; -EFAULT if there is none.
+ * Result: 0; -EFAULT if there is none (or 0, as of nop_file).
  * Since: 6.13.
  */
 ORING_INLINE void oring_prep_nop_buffer(struct oring_sqe *sqe, uint16_t index)
@@ -1134,7 +1134,7 @@ ORING_INLINE void oring_prep_send(struct oring_sqe *sqe, oring_file sock, const 
  * @buf: must not change until the completion.
  * Result: bytes sent.
  * Refused, and completed with -EINVAL: a length or count above 32 bits.
- * Since: 6.0.
+ * Since: 6.1.
  */
 ORING_INLINE void oring_prep_sendto(struct oring_sqe *sqe, oring_file sock, const void *buf,
 		size_t len, int flags, const struct sockaddr *address, uint16_t address_len)
@@ -1197,7 +1197,8 @@ ORING_INLINE void oring_prep_send_bundle(struct oring_sqe *sqe, oring_file sock,
  * @buf: must not change until the notification, a second completion with the same identity
  * that the more flag of the first announces. With skip-success the kernel says -EINVAL.
  * Result: bytes sent; of the notification 0, or with oring_sqe_report_usage() whether it
- * was copied (oring_cqe_zc_copied()). -EOPNOTSUPP where the protocol cannot.
+ * was copied (oring_cqe_zc_copied()). -EOPNOTSUPP where the protocol cannot. An error may
+ * have the more flag too: then a notification follows, and the buffer is the kernel's until it.
  * Refused, and completed with -EINVAL: a length or count above 32 bits.
  * Since: 6.0.
  */
@@ -1305,9 +1306,9 @@ ORING_INLINE void oring_prep_sendv_zc(struct oring_sqe *sqe, oring_file sock,
  * oring_prep_sendv_fixed_zc - send @count pieces of registered buffer @index without copying them, where the network can
  *
  * @iov: each piece lies inside that buffer, else -EFAULT.
- * Result: as of send_zc.
+ * Result: as of send_zc; -EINVAL before 7.1 (-EFAULT on some 6.18).
  * Refused, and completed with -EINVAL: a length or count above 32 bits.
- * Since: 6.17.
+ * Since: 7.1.
  */
 ORING_INLINE void oring_prep_sendv_fixed_zc(struct oring_sqe *sqe, oring_file sock,
 		const struct iovec *iov, size_t count, int flags, uint16_t index)
@@ -1404,7 +1405,9 @@ ORING_INLINE void oring_prep_recv_multishot_bundle(struct oring_sqe *sqe, oring_
  * oring_prep_recv_multishot_zc - receive where the network card has put it, until cancelled, or @len bytes have come
  *
  * @ifq: the zero-copy receive queue's id, as its registration gave it.
- * @len: 0 is without limit.
+ * @len: 0 is without limit; else the last completion has result 0.
+ * TCP only, else -EPROTONOSUPPORT. -ENOMEM: the area has no free buffer; -ENOSPC: the
+ * completion queue has no room.
  * Needs a ring with DEFER_TASKRUN and 32-byte completions, else -EINVAL.
  * Result: bytes; the second half of the completion says where (struct oring_zcrx_cqe). A
  * completion without the more flag is the last.
@@ -2009,7 +2012,8 @@ ORING_INLINE void oring_prep_link_timeout_update_immediate(struct oring_sqe *sqe
  *
  * @flags: ORING_ASYNC_CANCEL_ALL for every request of that identity (5.19), or 0.
  * The request's own completion still comes; until then its memory is the kernel's.
- * Result: 0 found and cancelled, with ALL the number found, 0 too; -ENOENT none,
+ * Result: 0 found and cancelled, with ALL the number found, 0 too (of waitid and futexes the
+ * kernel counts all that it finds as one, so 1 also without ALL); -ENOENT none,
  * -EALREADY it is running and may or may not end early.
  * Since: 5.5.
  */
@@ -2270,6 +2274,7 @@ ORING_INLINE void oring_prep_msg_ring(struct oring_sqe *sqe, oring_file ring,
 /**
  * oring_prep_msg_ring_cqe_flags - post a completion with identity @context, result @res and flags @cqe_flags to another ring
  *
+ * @cqe_flags: not ORING_CQE_F_32 or ORING_CQE_F_SKIP, which a mixed ring takes at their word.
  * @flags: 0.
  * Result: as of msg_ring.
  * Since: 6.3.

@@ -54,8 +54,9 @@ ORING_API int oring_register_buffers_sparse(struct oring *ring, uint32_t count);
 
 /**
  * oring_register_buffers_tagged - as oring_register_buffers(), with a tag for each
- * @tags: @count of them: when the kernel is done with a buffer, a completion
- *        comes that has its tag as user_data; 0: none does. NULL: no tags
+ * @tags: @count of them: when the kernel is done with a buffer that was replaced, a
+ *        completion comes that has its tag as user_data (on 6.1 and the like not
+ *        after an unregistration); 0: none does. NULL: no tags
  *
  * Return: as oring_register_buffers(). Since: 5.13.
  */
