@@ -157,8 +157,12 @@ static struct oring_sqe filled(const struct row *row, size_t len, uint32_t slot)
 	oring_sqe128_clear(&large);
 	row->fill(&large.sqe, &args);
 	oring_sqe_set_user_data(&large.sqe, ++identity);
-	if (row->needs_group)
+	if (row->needs_group) {
 		oring_sqe_buffer_select(&large.sqe, 3);
+		/* The made-up flags have it, which a multishot receive must not. */
+		if (row->op == ORING_OP_RECV || row->op == ORING_OP_RECVMSG)
+			large.sqe.op_flags &= ~(uint32_t)MSG_WAITALL;
+	}
 	return large.sqe;
 }
 
