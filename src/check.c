@@ -174,11 +174,17 @@ static void check_entry(const struct oring_sqe *sqe)
 
 void oring_check_pending(const struct oring *ring)
 {
-	uint32_t index;
+	uint32_t index = ring->sq_reserved - oring_sq_pending(ring);
+	const struct oring_sqe *sqe;
 
-	for (index = ring->sq_reserved - oring_sq_pending(ring); index != ring->sq_reserved;
-	     index++)
-		check_entry(oring_sq_at(ring, index));
+	while (index != ring->sq_reserved) {
+		sqe = oring_sq_at(ring, index++);
+		check_entry(sqe);
+		/* Two slots of a mixed ring. */
+		if (ring->sq_stride == sizeof(*sqe) && index != ring->sq_reserved &&
+		    (sqe->opcode == ORING_OP_NOP128 || sqe->opcode == ORING_OP_URING_CMD128))
+			index++;
+	}
 }
 
 #else

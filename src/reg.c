@@ -5,7 +5,15 @@
 
 int oring_register(struct oring *ring, uint32_t opcode, const void *arg, uint32_t nr_args)
 {
-	return sys_register(ring->fd, opcode, arg, nr_args);
+	if (oring_likely(ring->fd >= 0))
+		return sys_register(ring->fd, opcode, arg, nr_args);
+	/* A ring without a descriptor, known by an index to one thread. */
+	if (ring->layout != ORING_LAYOUT)
+		return -ORING_EBADF;
+	if (ring->owner != sys_thread())
+		return -ORING_EEXIST;
+	return sys_register(ring->enter_fd, opcode | ORING_REGISTER_USE_REGISTERED_RING, arg,
+			    nr_args);
 }
 
 /* What concerns the task. Kernels that do not know it complain of the descriptor. */

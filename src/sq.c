@@ -33,3 +33,16 @@ int oring_sq_push_n(struct oring *ring, const struct oring_sqe *entries, uint32_
 		oring_sqe_copy(oring_sq_at(ring, first + i), &entries[i]);
 	return 0;
 }
+
+struct oring_sqe *oring_sq_reserve_run(struct oring *ring, uint32_t slots)
+{
+	uint32_t to_end = ring->sq_entries - (ring->sq_reserved & ring->sq_mask);
+	uint32_t pads = slots > to_end ? to_end : 0;
+	uint32_t first, i;
+
+	if (slots > ring->sq_entries || oring_sq_reserve_n(ring, pads + slots, &first) < 0)
+		return NULL;
+	for (i = 0; i < pads; i++)
+		oring_sqe_skip_success(oring_sq_at(ring, first + i));
+	return oring_sq_at(ring, first + pads);
+}

@@ -10,10 +10,12 @@
 #include "arch/arch.h"
 
 /* From mman.h of the kernel: the same on the four architectures. */
-#define SYS_PROT_READ	 0x1
-#define SYS_PROT_WRITE	 0x2
-#define SYS_MAP_SHARED	 0x01
-#define SYS_MAP_POPULATE 0x8000
+#define SYS_PROT_READ	  0x1
+#define SYS_PROT_WRITE	  0x2
+#define SYS_MAP_SHARED	  0x01
+#define SYS_MAP_POPULATE  0x8000
+#define SYS_MADV_DONTFORK 10
+#define SYS_MADV_DOFORK	  11
 
 static inline int sys_setup(uint32_t entries, struct oring_params *params)
 {
@@ -48,6 +50,11 @@ static inline int sys_mmap(void *address, size_t length, int protection, int fla
 static inline int sys_munmap(void *address, size_t length)
 {
 	return (int)sys_call2(SYS_NR_MUNMAP, (long)address, (long)length);
+}
+
+static inline int sys_madvise(void *address, size_t length, int advice)
+{
+	return (int)sys_call4(SYS_NR_MADVISE, (long)address, (long)length, advice, 0);
 }
 
 static inline int sys_close(int fd)

@@ -114,18 +114,17 @@ Test(setup, header_and_library_must_fit)
 	cr_assert_eq(oring_init_sized(&ring, 8, NULL, 0, sizeof(ring), ORING_LAYOUT + 1), -EINVAL);
 }
 
-Test(setup, flags_that_need_other_verbs_are_refused)
+Test(setup, flags_that_need_memory_are_refused)
 {
-	static const uint32_t flags[] = { ORING_SETUP_NO_MMAP, ORING_SETUP_REGISTERED_FD_ONLY,
-					  ORING_SETUP_SQE_MIXED, ORING_SETUP_SQ_REWIND };
+	static const uint32_t flags[] = { ORING_SETUP_NO_MMAP, ORING_SETUP_REGISTERED_FD_ONLY };
 	size_t i;
 
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
 		struct oring_params params;
 		struct oring ring;
 
 		memset(&params, 0, sizeof(params));
-		params.flags = flags[i] | ORING_SETUP_NO_SQARRAY;
+		params.flags = flags[i];
 		cr_assert_eq(oring_init(&ring, 8, &params), -EINVAL);
 		params.flags = 0;
 		cr_assert_eq(oring_init_flags(&ring, 8, &params, flags[i]), 0,
@@ -410,6 +409,7 @@ Test(owner, a_forked_child_is_told, .timeout = TEST_SECONDS)
 	int status;
 
 	require_ring(&ring, 8, ORING_SETUP_SINGLE_ISSUER);
+	cr_assert_eq(oring_set_inherited(&ring, true), 0);
 	nop(&ring, 1);
 	child = fork();
 	if (child == 0)

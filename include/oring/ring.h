@@ -74,6 +74,11 @@ struct oring {
 	size_t ring_bytes;
 	void *sqe_memory;
 	size_t sqe_bytes;
+	uint32_t memory_is_callers;	  /* these two are not ours to unmap */
+	struct oring_reg_wait *wait_slot; /* slot 0 of a registered region; or NULL */
+	void *wait_memory;		  /* the region, if we mapped it */
+	size_t wait_bytes;
+	void *owner; /* the thread whose index enter_fd is; NULL: it is none */
 	uint64_t reserved[8];
 };
 
@@ -103,8 +108,10 @@ ORING_API int oring_init_sized(struct oring *ring, uint32_t entries, struct orin
  *          flags and what they ask for, zero the rest. NULL: no flags.
  *
  * Enters the kernel: setup, and two mmap. The descriptor is close-on-exec.
- * Flags that need other verbs than those below are refused with -EINVAL:
- * NO_MMAP, REGISTERED_FD_ONLY, SQE_MIXED and SQ_REWIND.
+ * NO_MMAP and REGISTERED_FD_ONLY are for oring_init_mem() and refused here with
+ * -EINVAL. With SQ_REWIND call oring_submit() and the waits, never
+ * oring_enter(): the kernel takes entries from the first slot on each time,
+ * and these functions keep to that.
  *
  * Return: 0; -EINVAL as io_uring_setup(2) does, or when header and library do
  * not fit; -ENOSYS without io_uring in the kernel; -EPERM where policy forbids
@@ -113,7 +120,8 @@ ORING_API int oring_init_sized(struct oring *ring, uint32_t entries, struct orin
  * that were just closed are still charged; -EMFILE, -ENFILE; -EOPNOTSUPP on
  * kernels before 5.4. On error nothing is open or mapped.
  * Threads: any; with SINGLE_ISSUER the caller becomes the owner, unless the
- * ring starts disabled: then the thread that enables it.
+ * ring starts disabled: then the thread that enables it. A forked child does not
+ * inherit ring memory (setup.h).
  * Since: 5.4.
  */
 ORING_INLINE int oring_init(struct oring *ring, uint32_t entries, struct oring_params *params)
@@ -147,15 +155,21 @@ ORING_INLINE int oring_init_flags(struct oring *ring, uint32_t entries, struct o
  *
  * Enters the kernel. Requests in flight are cancelled by the kernel, later: it
  * may write to their memory until then. Entries and completions are void, and
- * only oring_init() and oring_exit() may be called on @ring; a second exit, or
+ * only init functions and oring_exit() may be called on @ring; a second exit, or
  * one on a struct that is all zero, does nothing and returns 0. Owner only, and
  * no other side may be in use.
  *
  * Return: 0, or what munmap or close returned first; all is released all the same.
+ * -EEXIST: enters went by another thread's index (fast.h): memory and
+ * descriptor are released, and the kernel keeps the ring until that thread ends.
  */
 ORING_API int oring_exit(struct oring *ring);
 
-/** oring_fd - the ring's descriptor: to poll it, or to name it in registrations. Any thread. */
+/**
+ * oring_fd - the ring's descriptor: to poll it, or to name it in registrations
+ *
+ * -1 of a ring with REGISTERED_FD_ONLY. Any thread.
+ */
 ORING_INLINE int oring_fd(const struct oring *ring)
 {
 	return ring->fd;

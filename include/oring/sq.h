@@ -92,16 +92,32 @@ ORING_INLINE struct oring_sqe *oring_sq_reserve(struct oring *ring)
 }
 
 /**
+ * oring_sq_reserve_run - @slots neighbouring slots, blank
+ *
+ * What would lie across the end of the queue's memory begins at its beginning
+ * instead: the slots before that become NOPs that skip their completion (so
+ * the kernel refuses drain on this ring from then on).
+ *
+ * Return: the first slot; NULL if there is no room, and then nothing has changed.
+ * Threads: owner only.
+ */
+ORING_API struct oring_sqe *oring_sq_reserve_run(struct oring *ring, uint32_t slots);
+
+/**
  * oring_sq_reserve128 - a blank 128-byte entry
  *
+ * On a ring with SQE_MIXED it takes two slots, as oring_sq_reserve_run() does.
+ *
  * Return: the entry; NULL if the queue is full, or the ring has none of this size
- * (ORING_SETUP_SQE128).
- * Threads: owner only. Since: 5.19.
+ * (neither ORING_SETUP_SQE128 nor ORING_SETUP_SQE_MIXED).
+ * Threads: owner only. Since: 5.19; mixed 6.19.
  */
 ORING_INLINE struct oring_sqe128 *oring_sq_reserve128(struct oring *ring)
 {
 	struct oring_sqe128 *sqe;
 
+	if (ring->setup_flags & ORING_SETUP_SQE_MIXED)
+		return (struct oring_sqe128 *)(void *)oring_sq_reserve_run(ring, 2);
 	if (ring->sq_stride != sizeof(*sqe))
 		return NULL;
 	sqe = (struct oring_sqe128 *)(void *)oring_sq_take(ring);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* Cancelling everything, and waiting until it has ended. */
+#include "oring/drain.h"
+#include "oring/cq.h"
+#include "oring/reg.h"
+
+#define SLICE 10000000 /* nanoseconds of one wait; the library reads no clock */
+
+/* How many requests were found, also such as can only be waited for. */
+static int cancel_all(struct oring *ring)
+{
+	struct oring_sync_cancel_reg cancel;
+	int ret, i;
+
+	cancel.addr = 0;
+	cancel.fd = -1;
+	cancel.flags = ORING_ASYNC_CANCEL_ANY | ORING_ASYNC_CANCEL_ALL;
+	cancel.timeout.tv_sec = -1;
+	cancel.timeout.tv_nsec = -1;
+	cancel.opcode = 0;
+	for (i = 0; i < 7; i++)
+		cancel.pad[i] = 0;
+	for (i = 0; i < 3; i++)
+		cancel.pad2[i] = 0;
+	ret = oring_register_sync_cancel(ring, &cancel);
+	return ret == -ORING_ENOENT ? 0 : ret;
+}
+
+/* Run what was cancelled to its completion: some 20 requests with each enter. */
+static int run_task_work(struct oring *ring)
+{
+	int before, ready = (int)oring_cq_ready(ring);
+
+	do {
+		before = ready;
+		ready = oring_get_events(ring);
+	} while (ready > before);
+	return ready;
+}
+
+int oring_drain(struct oring *ring, const struct oring_timespec *limit)
+{
+	int64_t slices = limit != NULL ? limit->tv_sec * (1000000000 / SLICE) +
+						 (limit->tv_nsec + SLICE - 1) / SLICE
+				       : INT64_MAX;
+	struct oring_wait_arg slice;
+	bool waits = false; /* not before all was tried twice */
+	int left, ready, ret;
+
+	oring_wait_relative(&slice, 0, SLICE);
+	for (;;) {
+		left = cancel_all(ring);
+		/* After nothing was found too: workers queue completions just before they end. */
+		ready = left < 0 ? left : run_task_work(ring);
+		if (ready < 0 || left == 0)
+			return ready < 0 ? ready : 0;
+		if (waits) {
+			if (slices <= 0)
+				return left;
+			if ((uint32_t)ready >= ring->cq_entries)
+				return -ORING_EAGAIN;
+			ret = oring_wait(ring, (uint32_t)ready + 1, &slice);
+			if (ret == -ORING_EINTR)
+				return ret;
+			if ((int)oring_cq_ready(ring) == ready)
+				slices--;
+		}
+		waits = true;
+	}
+}
