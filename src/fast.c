@@ -84,13 +84,10 @@ int oring_init_fast_sized(struct oring *ring, uint32_t entries, struct oring_par
 {
 	struct oring_wait_region own = { NULL, 0 };
 	struct oring_params none;
-	unsigned char *byte = (unsigned char *)&none;
-	size_t i;
 	int ret;
 
 	if (params == NULL) {
-		for (i = 0; i < sizeof(none); i++)
-			byte[i] = 0;
+		oring_clear_params(&none);
 		params = &none;
 	}
 	ret = oring_init_sized(ring, entries, params, flags_beside(params->flags), size, layout);

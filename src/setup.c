@@ -166,15 +166,18 @@ static size_t ring_bytes_of(const struct oring *ring, const struct oring_params 
 	return sq_bytes > cq_bytes ? sq_bytes : cq_bytes;
 }
 
-/* A forked child that touched the ring would move its parent's. */
 static int map_one(const struct oring *ring, size_t bytes, uint64_t offset, void **out)
 {
-	int ret = sys_mmap(NULL, bytes, SYS_PROT_READ | SYS_PROT_WRITE,
-			   SYS_MAP_SHARED | SYS_MAP_POPULATE, ring->fd, offset, out);
+	return sys_mmap(NULL, bytes, SYS_PROT_READ | SYS_PROT_WRITE,
+			SYS_MAP_SHARED | SYS_MAP_POPULATE, ring->fd, offset, out);
+}
 
-	if (ret == 0)
-		sys_madvise(*out, bytes, SYS_MADV_DONTFORK);
-	return ret;
+/* A forked child that touched the ring would move its parent's. */
+static int keep_from_children(const struct oring *ring)
+{
+	int ret = sys_madvise(ring->ring_memory, ring->ring_bytes, SYS_MADV_DONTFORK);
+
+	return ret < 0 ? ret : sys_madvise(ring->sqe_memory, ring->sqe_bytes, SYS_MADV_DONTFORK);
 }
 
 int oring_map_rings(struct oring *ring, const struct oring_params *params)
@@ -188,7 +191,10 @@ int oring_map_rings(struct oring *ring, const struct oring_params *params)
 	if (ret < 0)
 		return ret;
 	ring->sqe_bytes = (size_t)params->sq_entries * ring->sq_stride;
-	return map_one(ring, ring->sqe_bytes, ORING_OFF_SQES, &ring->sqe_memory);
+	ret = map_one(ring, ring->sqe_bytes, ORING_OFF_SQES, &ring->sqe_memory);
+	if (ret == 0)
+		keep_from_children(ring);
+	return ret;
 }
 
 /* The caller's memory, as setup was told of it. */
@@ -333,15 +339,46 @@ int oring_init_mem_sized(struct oring *ring, uint32_t entries, struct oring_para
 	return make(ring, entries, params, 0, &parts);
 }
 
+static void *moved(const void *pointer, const void *from, void *to)
+{
+	return (unsigned char *)to + ((const unsigned char *)pointer - (const unsigned char *)from);
+}
+
+/* The same memory at other addresses, in mappings that are as the kernel makes them. */
+static int map_again(struct oring *ring)
+{
+	uint32_t **words[] = {
+		&ring->sq_head, &ring->sq_tail, &ring->sq_flags, &ring->sq_dropped,
+		&ring->cq_head, &ring->cq_tail, &ring->cq_flags, &ring->cq_overflow
+	};
+	void *rings = NULL, *sqes = NULL;
+	size_t i;
+	int ret = map_one(ring, ring->ring_bytes, ORING_OFF_SQ_RING, &rings);
+
+	if (ret < 0)
+		return ret;
+	ret = map_one(ring, ring->sqe_bytes, ORING_OFF_SQES, &sqes);
+	if (ret < 0) {
+		sys_munmap(rings, ring->ring_bytes);
+		return ret;
+	}
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		*words[i] = (uint32_t *)moved(*words[i], ring->ring_memory, rings);
+	ring->cqes = (unsigned char *)moved(ring->cqes, ring->ring_memory, rings);
+	ring->sqes = (unsigned char *)sqes;
+	sys_munmap(ring->ring_memory, ring->ring_bytes);
+	sys_munmap(ring->sqe_memory, ring->sqe_bytes);
+	ring->ring_memory = rings;
+	ring->sqe_memory = sqes;
+	return 0;
+}
+
 int oring_set_inherited(struct oring *ring, bool inherited)
 {
-	int advice = inherited ? SYS_MADV_DOFORK : SYS_MADV_DONTFORK;
-	int ret;
-
-	if (ring->memory_is_callers)
+	if (ring->memory_is_callers || ring->ring_memory == NULL || ring->fd < 0)
 		return -ORING_EINVAL;
-	ret = sys_madvise(ring->ring_memory, ring->ring_bytes, advice);
-	return ret < 0 ? ret : sys_madvise(ring->sqe_memory, ring->sqe_bytes, advice);
+	/* Not MADV_DOFORK: kernels since 7.1 or so refuse it for ring memory. */
+	return inherited ? map_again(ring) : keep_from_children(ring);
 }
 
 /* Give back the index that this task has for the ring. */

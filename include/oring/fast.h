@@ -17,8 +17,7 @@
 
 ORING_BEGIN_DECLS
 
-/* Flags that oring_init_fast() asks for, and drops where the kernel lacks them.
- */
+/* Flags that oring_init_fast() asks for, and drops where the kernel lacks them. */
 #define ORING_FAST_FLAGS                                                                    \
 	(ORING_SETUP_SINGLE_ISSUER | ORING_SETUP_DEFER_TASKRUN | ORING_SETUP_TASKRUN_FLAG | \
 	 ORING_SETUP_NO_SQARRAY | ORING_SETUP_SUBMIT_ALL | ORING_SETUP_R_DISABLED)
@@ -42,10 +41,10 @@ ORING_API int oring_init_fast_sized(struct oring *ring, uint32_t entries,
  * oring_init_fast - make a ring of the recommended shape; it starts disabled
  * @params: as of oring_init(): flags here are required, ORING_FAST_FLAGS are
  *          added as far as the kernel has them and they go with the others.
- * NULL: none
+ *          NULL: none
  * @region: where to keep arguments of waits; slot 0 is oring_wait()'s, the rest
  *          the caller's. Receives what there is: slots NULL if the kernel has
- * no such regions (before 6.13). NULL: one page of the kernel's
+ *          no such regions (before 6.13). NULL: one page of the kernel's
  *
  * What it got: oring_setup_flags(), oring_has_wait_region(). Until
  * oring_start() the ring can be registered with, by any thread, and not
@@ -92,8 +91,7 @@ ORING_INLINE bool oring_has_registered_fd(const struct oring *ring)
 	return (ring->enter_flags & ORING_ENTER_REGISTERED_RING) != 0;
 }
 
-/** oring_has_wait_region - whether timed waits are read from a registered
- * region. Any thread. */
+/** oring_has_wait_region - whether timed waits are read from a registered region. Any thread. */
 ORING_INLINE bool oring_has_wait_region(const struct oring *ring)
 {
 	return ring->wait_slot != NULL;

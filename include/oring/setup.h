@@ -11,8 +11,7 @@
 
 ORING_BEGIN_DECLS
 
-/* Memory for a ring: the caller's, until long after oring_exit() (see there).
- */
+/* Memory for a ring: the caller's, until long after oring_exit() (see oring_init_mem()). */
 struct oring_mem {
 	void *base;  /* at a page */
 	size_t size; /* bytes, at least oring_mem_size() */
@@ -67,9 +66,11 @@ ORING_INLINE int oring_init_mem(struct oring *ring, uint32_t entries, struct ori
  *
  * By default it does not: a child that moved the shared indices would move its
  * parent's. (The descriptor is inherited in either case, until exec.) Enters
- * the kernel. Memory of the caller's is the caller's business: -EINVAL.
+ * the kernel. Ring memory may move: entries, completions and cursors taken
+ * before are void, as after oring_resize().
  *
- * Return: 0, or what madvise(2) returned. Threads: owner only.
+ * Return: 0; -EINVAL for memory of the caller's, which is the caller's business;
+ * what mmap(2) or madvise(2) returned. Threads: owner only (both sides).
  */
 ORING_API int oring_set_inherited(struct oring *ring, bool inherited);
 
