@@ -128,8 +128,11 @@ int oring_use_registered_fd(struct oring *ring)
 
 int oring_start(struct oring *ring)
 {
-	int ret = ring->setup_flags & ORING_SETUP_R_DISABLED ? oring_enable(ring) : 0;
+	int ret;
 
+	if (ring->setup_flags & ORING_RING_CLOSED)
+		return -ORING_EBADF;
+	ret = ring->setup_flags & ORING_SETUP_R_DISABLED ? oring_enable(ring) : 0;
 	if (ret < 0)
 		return ret;
 	/* Without room or a kernel for it, enters go by the descriptor. */

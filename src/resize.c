@@ -12,6 +12,8 @@ int oring_resize(struct oring *ring, uint32_t sq_entries, uint32_t cq_entries)
 	struct oring old;
 	int ret;
 
+	if (ring->setup_flags & ORING_RING_CLOSED)
+		return -ORING_EBADF;
 	if ((ring->setup_flags & needed) != needed || ring->memory_is_callers)
 		return -ORING_EINVAL;
 	if (ring->sq_reserved != ring->sq_committed)

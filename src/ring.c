@@ -80,7 +80,8 @@ static inline int submit(struct oring *ring, uint32_t want, uint32_t flags, cons
 	uint32_t tail;
 
 	oring_check_pending(ring);
-	if (oring_unlikely(ring->setup_flags & (ORING_SETUP_SQPOLL | ORING_SETUP_SQ_REWIND)))
+	if (oring_unlikely(ring->setup_flags &
+			   (ORING_SETUP_SQPOLL | ORING_SETUP_SQ_REWIND | ORING_RING_CLOSED)))
 		return ring->setup_flags & ORING_SETUP_SQPOLL
 			       ? submit_polled(ring, want, flags, arg, arg_size)
 			       : submit_rewound(ring, want, flags, arg, arg_size);
@@ -94,7 +95,7 @@ static inline int submit(struct oring *ring, uint32_t want, uint32_t flags, cons
 int oring_submit(struct oring *ring)
 {
 	if (!(ring->setup_flags & ORING_SETUP_SQPOLL) && oring_sq_pending(ring) == 0)
-		return 0;
+		return ring->setup_flags & ORING_RING_CLOSED ? -ORING_EBADF : 0;
 	return submit(ring, 0, 0, NULL, 0);
 }
 
@@ -108,6 +109,23 @@ int oring_get_events(struct oring *ring)
 	int ret = enter(ring, 0, 0, ORING_ENTER_GETEVENTS, NULL, 0);
 
 	return ret < 0 ? ret : (int)oring_cq_ready(ring);
+}
+
+int oring_sq_wait_space(struct oring *ring)
+{
+	uint32_t space = oring_sq_space(ring);
+	uint32_t wake, committed;
+	int ret;
+
+	if (space > 0)
+		return (int)space;
+	if (ring->setup_flags & ORING_RING_CLOSED)
+		return -ORING_EBADF;
+	if (!(ring->setup_flags & ORING_SETUP_SQPOLL))
+		return -ORING_EINVAL;
+	wake = commit_polled(ring, &committed);
+	ret = enter(ring, 0, 0, ORING_ENTER_SQ_WAIT | wake, NULL, 0);
+	return ret < 0 ? ret : (int)oring_sq_space(ring);
 }
 
 /* The enter flags and the argument that a wait needs. */
@@ -155,6 +173,20 @@ static inline void pass_arg(const struct oring *ring, const struct oring_wait_ar
 	call->arg_size = sizeof(*extended);
 }
 
+static int take_flags(const struct oring *ring, uint32_t flags, struct wait_call *call)
+{
+	if (flags & ~(ORING_WAIT_TIMEOUT | ORING_WAIT_ABS | ORING_WAIT_NO_IOWAIT))
+		return -ORING_EINVAL;
+	if (flags & ORING_WAIT_ABS)
+		call->flags |= ORING_ENTER_ABS_TIMER;
+	if (flags & ORING_WAIT_NO_IOWAIT) {
+		if (!(ring->features & ORING_FEAT_NO_IOWAIT))
+			return -ORING_EOPNOTSUPP;
+		call->flags |= ORING_ENTER_NO_IOWAIT;
+	}
+	return 0;
+}
+
 /* Only @extended is memory that the kernel reads. Returns 0, WAIT_POLL or a negative errno. */
 static inline int prepare_wait(const struct oring *ring, const struct oring_wait_arg *arg,
 			       struct wait_call *call, struct oring_getevents_arg *extended)
@@ -168,11 +200,11 @@ static inline int prepare_wait(const struct oring *ring, const struct oring_wait
 		return 0;
 	ts = &arg->timeout;
 	if (oring_unlikely(arg->flags != ORING_WAIT_TIMEOUT)) {
-		if (arg->flags & ~(ORING_WAIT_TIMEOUT | ORING_WAIT_ABS))
-			return -ORING_EINVAL;
-		if (arg->flags & ORING_WAIT_ABS)
-			call->flags |= ORING_ENTER_ABS_TIMER;
-		else
+		int ret = take_flags(ring, arg->flags, call);
+
+		if (ret < 0)
+			return ret;
+		if (!(arg->flags & (ORING_WAIT_TIMEOUT | ORING_WAIT_ABS)))
 			ts = NULL;
 		if (ts == NULL && arg->min_wait_usec == 0) {
 			call->arg = arg->sigmask;
@@ -187,7 +219,7 @@ static inline int prepare_wait(const struct oring *ring, const struct oring_wait
 		if (oring_unlikely(ts->tv_sec <= 0)) {
 			if (ts->tv_sec < 0)
 				return -ORING_EINVAL;
-			if (ts->tv_nsec == 0 && arg->flags == ORING_WAIT_TIMEOUT &&
+			if (ts->tv_nsec == 0 && !(arg->flags & ORING_WAIT_ABS) &&
 			    arg->sigmask == NULL)
 				return WAIT_POLL;
 		}

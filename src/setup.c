@@ -20,13 +20,27 @@ size_t oring_sizeof(void)
 	return sizeof(struct oring);
 }
 
+/*
+ * Closed: no entries, no completions, no descriptor. What only looks at the
+ * queues finds them empty, and nothing is written to a queue without entries.
+ */
 static void clear_ring(struct oring *ring)
 {
+	static const uint32_t zero = 0;
+	uint32_t *empty = (uint32_t *)(uintptr_t)&zero;
 	unsigned char *byte = (unsigned char *)ring;
 	size_t i;
 
 	for (i = 0; i < sizeof(*ring); i++)
 		byte[i] = 0;
+	ring->sq_head = empty;
+	ring->sq_tail = empty;
+	ring->sq_flags = empty;
+	ring->sq_dropped = empty;
+	ring->cq_head = empty;
+	ring->cq_tail = empty;
+	ring->cq_overflow = empty;
+	ring->setup_flags = ORING_RING_CLOSED;
 	ring->fd = -1;
 	ring->enter_fd = -1;
 }
@@ -241,7 +255,8 @@ void oring_fill_ring(struct oring *ring, const struct oring_params *params)
 	ring->cq_mixed = (params->flags & ORING_SETUP_CQE_MIXED) != 0;
 	ring->cq_head = word_at(ring, cq->head);
 	ring->cq_tail = word_at(ring, cq->tail);
-	ring->cq_flags = word_at(ring, cq->flags);
+	/* Not there before 5.8: and at 0 lies sq.head. */
+	ring->cq_flags = cq->flags != 0 ? word_at(ring, cq->flags) : NULL;
 	ring->cq_overflow = word_at(ring, cq->overflow);
 	ring->cq_released = oring_load_relaxed(ring->cq_head);
 }
@@ -362,8 +377,10 @@ static int map_again(struct oring *ring)
 		sys_munmap(rings, ring->ring_bytes);
 		return ret;
 	}
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		*words[i] = (uint32_t *)moved(*words[i], ring->ring_memory, rings);
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (*words[i] != NULL)
+			*words[i] = (uint32_t *)moved(*words[i], ring->ring_memory, rings);
+	}
 	ring->cqes = (unsigned char *)moved(ring->cqes, ring->ring_memory, rings);
 	ring->sqes = (unsigned char *)sqes;
 	sys_munmap(ring->ring_memory, ring->ring_bytes);
@@ -375,7 +392,9 @@ static int map_again(struct oring *ring)
 
 int oring_set_inherited(struct oring *ring, bool inherited)
 {
-	if (ring->memory_is_callers || ring->ring_memory == NULL || ring->fd < 0)
+	if (ring->setup_flags & ORING_RING_CLOSED)
+		return -ORING_EBADF;
+	if (ring->memory_is_callers)
 		return -ORING_EINVAL;
 	/* Not MADV_DOFORK: kernels since 7.1 or so refuse it for ring memory. */
 	return inherited ? map_again(ring) : keep_from_children(ring);

@@ -15,7 +15,6 @@
 #define SYS_MAP_SHARED	  0x01
 #define SYS_MAP_POPULATE  0x8000
 #define SYS_MADV_DONTFORK 10
-#define SYS_MADV_DOFORK	  11
 
 static inline int sys_setup(uint32_t entries, struct oring_params *params)
 {

@@ -88,7 +88,7 @@ RING_TEST(wait, times_that_are_none)
 		cr_assert_eq(outcome.submitted, 0);
 		cr_assert_eq(outcome.error, -EINVAL);
 		cr_assert_eq(oring_sq_pending(&rig->ring), 1, "nothing was entered");
-		arg.flags = 4;
+		arg.flags = 8;
 		cr_assert_eq(oring_wait(&rig->ring, 1, &arg), -EINVAL);
 	}
 }
@@ -311,4 +311,62 @@ RING_TEST(wait, signal_mask)
 	arg.sigmask = &blocked;
 	cr_assert_eq(oring_wait(&rig->ring, 1, &arg), -EINTR);
 	pthread_join(killer.thread, NULL);
+}
+
+RING_TEST(wait, not_counted_as_io)
+{
+	struct oring_wait_arg arg;
+	int ret;
+
+	oring_wait_relative(&arg, 0, 1000000);
+	arg.flags |= ORING_WAIT_NO_IOWAIT;
+	ret = oring_wait(&rig->ring, 1, &arg);
+	if (ret == -EOPNOTSUPP) {
+		cr_assert_not(oring_features(&rig->ring) & ORING_FEAT_NO_IOWAIT);
+		cr_skip_test("waits that do not count as I/O: not on this kernel");
+	}
+	cr_assert_eq(ret, -ETIME);
+	oring_prep_nop(rig_sqe(rig));
+	cr_assert_geq(oring_submit_and_wait_timeout(&rig->ring, 1, &arg, NULL), 0);
+	cr_assert_eq(rig_result(rig), 0);
+	arg.flags = ORING_WAIT_NO_IOWAIT;
+	oring_prep_nop(rig_sqe(rig));
+	cr_assert_geq(oring_submit_and_wait_timeout(&rig->ring, 1, &arg, NULL), 0);
+	cr_assert_eq(rig_result(rig), 0);
+	arg.timeout.tv_sec = 0;
+	arg.timeout.tv_nsec = 0;
+	arg.flags = ORING_WAIT_NO_IOWAIT | ORING_WAIT_TIMEOUT;
+	cr_assert_eq(oring_wait(&rig->ring, 1, &arg), -ETIME, "a zero time does not sleep");
+	arg.flags = 1U << 9;
+	cr_assert_eq(oring_wait(&rig->ring, 1, &arg), -EINVAL);
+}
+
+RING_TEST(wait, absolute_times_of_each_clock)
+{
+	static const clockid_t clocks[] = { CLOCK_BOOTTIME, CLOCK_MONOTONIC };
+	struct timespec before, after;
+	struct oring_wait_arg arg;
+	int ret;
+	size_t i;
+
+	for (i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++) {
+		ret = oring_register_clock(&rig->ring, (uint32_t)clocks[i]);
+		SKIP_IF_REFUSED(ret, "clocks of waits");
+		cr_assert_eq(ret, 0);
+		cr_assert_eq(clock_gettime(clocks[i], &before), 0);
+		oring_wait_absolute(&arg, before.tv_sec, before.tv_nsec);
+		cr_assert_eq(oring_wait(&rig->ring, 1, &arg), -ETIME, "now is over");
+		arg.timeout.tv_nsec += 20000000;
+		if (arg.timeout.tv_nsec >= 1000000000) {
+			arg.timeout.tv_nsec -= 1000000000;
+			arg.timeout.tv_sec++;
+		}
+		cr_assert_eq(oring_wait(&rig->ring, 1, &arg), -ETIME);
+		cr_assert_eq(clock_gettime(clocks[i], &after), 0);
+		cr_assert(after.tv_sec > arg.timeout.tv_sec ||
+				  (after.tv_sec == arg.timeout.tv_sec &&
+				   after.tv_nsec >= arg.timeout.tv_nsec),
+			  "it ended before its time");
+	}
+	cr_assert_eq(oring_register_clock(&rig->ring, 12345), -EINVAL);
 }

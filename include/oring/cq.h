@@ -100,6 +100,9 @@ ORING_INLINE struct oring_cqe *oring_cq_next(const struct oring *ring, uint32_t 
  */
 ORING_INLINE void oring_cq_release_to(struct oring *ring, uint32_t cursor)
 {
+	/* A store would take the cache line from the kernel's side for nothing. */
+	if (cursor == ring->cq_released)
+		return;
 	ring->cq_released = cursor;
 	/*
 	 * Release: our reads come before. The kernel's side is the control
@@ -180,6 +183,27 @@ ORING_INLINE bool oring_cq_overflowed(const struct oring *ring)
 ORING_INLINE uint32_t oring_cq_overflow_count(const struct oring *ring)
 {
 	return oring_load_relaxed(ring->cq_overflow);
+}
+
+/**
+ * oring_cq_set_eventfd - whether the registered eventfd is signalled
+ * @signals: false: no more, until this is called with true
+ *
+ * A store to ring memory, no system call: a thread that reaps anyway spares itself
+ * the wake-ups. Completions that come meanwhile are not signalled later: look
+ * for them after turning it on again.
+ *
+ * Return: 0; -EOPNOTSUPP before 5.8; -EBADF of a closed ring.
+ * Threads: owner only. Since: 5.8.
+ */
+ORING_INLINE int oring_cq_set_eventfd(struct oring *ring, bool signals)
+{
+	if (ring->setup_flags & ORING_RING_CLOSED)
+		return -ORING_EBADF;
+	if (ring->cq_flags == NULL)
+		return -ORING_EOPNOTSUPP;
+	oring_store_relaxed(ring->cq_flags, signals ? 0 : ORING_CQ_EVENTFD_DISABLED);
+	return 0;
 }
 
 ORING_END_DECLS

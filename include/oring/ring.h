@@ -82,6 +82,9 @@ struct oring {
 	uint64_t reserved[8];
 };
 
+/* In setup_flags: the ring was ended, or never made. Not the kernel's; no setup flag has this bit. */
+#define ORING_RING_CLOSED (1U << 31)
+
 /* The layout number that init compares, beside the size. */
 #define ORING_LAYOUT 1U
 
@@ -154,8 +157,9 @@ ORING_INLINE int oring_init_flags(struct oring *ring, uint32_t entries, struct o
  * oring_exit - unmap and close
  *
  * Enters the kernel. Requests in flight are cancelled by the kernel, later: it
- * may write to their memory until then. Entries and completions are void, and
- * only init functions and oring_exit() may be called on @ring; a second exit, or
+ * may write to their memory until then. Entries and completions are void. The
+ * ring is closed then, as after an init that failed: there is nothing to reserve
+ * and nothing to reap, and what enters the kernel returns -EBADF. A second exit, or
  * one on a struct that is all zero, does nothing and returns 0. Owner only, and
  * no other side may be in use.
  *
@@ -178,7 +182,7 @@ ORING_INLINE int oring_fd(const struct oring *ring)
 /** oring_setup_flags - ORING_SETUP_* that the ring was made with. Any thread. */
 ORING_INLINE uint32_t oring_setup_flags(const struct oring *ring)
 {
-	return ring->setup_flags;
+	return ring->setup_flags & ~ORING_RING_CLOSED;
 }
 
 /** oring_features - ORING_FEAT_* that the kernel reported at setup. Any thread. */
@@ -199,6 +203,8 @@ struct oring_wait_arg {
 
 #define ORING_WAIT_TIMEOUT (1U << 0) /* timeout is meant, relative */
 #define ORING_WAIT_ABS	   (1U << 1) /* timeout is meant, a time of the ring's clock (6.12) */
+/* The wait does not count as one for I/O in the system's load and frequencies (6.15). */
+#define ORING_WAIT_NO_IOWAIT (1U << 2)
 
 /** oring_wait_relative - wait at most @sec seconds and @nsec nanoseconds. */
 ORING_INLINE void oring_wait_relative(struct oring_wait_arg *arg, int64_t sec, int64_t nsec)
@@ -210,7 +216,11 @@ ORING_INLINE void oring_wait_relative(struct oring_wait_arg *arg, int64_t sec, i
 	arg->min_wait_usec = 0;
 }
 
-/** oring_wait_absolute - wait until a time of CLOCK_MONOTONIC (unless another was registered). */
+/**
+ * oring_wait_absolute - wait until a time of the ring's clock
+ *
+ * CLOCK_MONOTONIC, unless oring_register_clock() chose CLOCK_BOOTTIME.
+ */
 ORING_INLINE void oring_wait_absolute(struct oring_wait_arg *arg, int64_t sec, int64_t nsec)
 {
 	oring_wait_relative(arg, sec, nsec);
@@ -277,7 +287,7 @@ ORING_API int oring_submit_and_wait(struct oring *ring, uint32_t want);
  * Return: as oring_submit(); with nothing to submit also -ETIME, -EINTR, if no
  * completion is ready; -EINVAL for a time that is none; -EOPNOTSUPP where the
  * kernel has no timeouts here (before 5.11), or no absolute ones and no
- * min_wait_usec (before 6.12): then nothing was entered. Instead:
+ * min_wait_usec (before 6.12), or no NO_IOWAIT: then nothing was entered. Instead:
  *
  *	oring_prep_timeout(sqe, &ts, 1, 0);
  *	oring_submit_and_wait(ring, 1);
@@ -321,6 +331,18 @@ ORING_API int oring_wait(struct oring *ring, uint32_t want, const struct oring_w
  * Threads: owner only (completion side).
  */
 ORING_API int oring_get_events(struct oring *ring);
+
+/**
+ * oring_sq_wait_space - SQPOLL: wait until the kernel's thread has taken entries
+ *
+ * Commits what is reserved, and wakes the thread. Enters the kernel if the
+ * queue is full.
+ *
+ * Return: entries that can be reserved now; fewer than 1 never, but for -EINTR;
+ * -EINVAL without SQPOLL (oring_submit() makes room there), and before 5.10.
+ * Threads: owner only (submission side). Since: 5.10.
+ */
+ORING_API int oring_sq_wait_space(struct oring *ring);
 
 ORING_END_DECLS
 

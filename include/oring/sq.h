@@ -196,6 +196,8 @@ ORING_INLINE uint32_t oring_sq_commit(struct oring *ring)
 	uint32_t tail = ring->sq_reserved;
 	uint32_t n = tail - ring->sq_committed;
 
+	if (n == 0)
+		return 0;
 	ring->sq_committed = tail;
 	/* Release: pairs with the kernel's acquire of sq.tail in io_sqring_entries(). */
 	oring_store_release(ring->sq_tail, tail);
