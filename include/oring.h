@@ -28,6 +28,8 @@
 #include "oring/drain.h"
 #include "oring/feature.h"
 #include "oring/describe.h"
+#include "oring/shared.h"
+#include "oring/wake.h"
 #include "oring/chain.h"
 #include "oring/pool.h"
 

@@ -56,6 +56,11 @@ static inline int sys_madvise(void *address, size_t length, int advice)
 	return (int)sys_call4(SYS_NR_MADVISE, (long)address, (long)length, advice, 0);
 }
 
+static inline int sys_write(int fd, const void *from, size_t length)
+{
+	return (int)sys_call4(SYS_NR_WRITE, fd, (long)from, (long)length, 0);
+}
+
 static inline int sys_close(int fd)
 {
 	return (int)sys_call2(SYS_NR_CLOSE, fd, 0);

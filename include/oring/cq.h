@@ -15,6 +15,12 @@
 
 ORING_BEGIN_DECLS
 
+/** oring_cq_entries - slots that the queue has. Any thread. */
+ORING_INLINE uint32_t oring_cq_entries(const struct oring *ring)
+{
+	return ring->cq_entries;
+}
+
 /* Acquire: pairs with the kernel's release of cq.tail in io_commit_cqring(). */
 ORING_INLINE uint32_t oring_cq_end(const struct oring *ring)
 {

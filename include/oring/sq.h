@@ -25,6 +25,12 @@ ORING_INLINE void oring_sq_refresh(struct oring *ring)
 	ring->sq_limit = oring_load_acquire(ring->sq_head) + ring->sq_entries;
 }
 
+/** oring_sq_entries - entries that the queue has. Any thread. */
+ORING_INLINE uint32_t oring_sq_entries(const struct oring *ring)
+{
+	return ring->sq_entries;
+}
+
 /** oring_sq_space - entries that can be reserved now. No system call. Owner only. */
 ORING_INLINE uint32_t oring_sq_space(struct oring *ring)
 {

@@ -14,6 +14,7 @@
 #define SYS_NR_MUNMAP  215
 #define SYS_NR_CLOSE   57
 #define SYS_NR_MADVISE 233
+#define SYS_NR_WRITE   64
 
 #define SYS_MMAP_UNIT 1 /* mmap takes its offset in bytes */
 

@@ -9,6 +9,7 @@
 #define SYS_NR_MUNMAP  91
 #define SYS_NR_CLOSE   6
 #define SYS_NR_MADVISE 219
+#define SYS_NR_WRITE   4
 
 #define SYS_MMAP_UNIT 4096 /* mmap2 takes its offset in such units */
 

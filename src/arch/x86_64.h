@@ -11,6 +11,7 @@
 #define SYS_NR_MUNMAP  11
 #define SYS_NR_CLOSE   3
 #define SYS_NR_MADVISE 28
+#define SYS_NR_WRITE   1
 
 #define SYS_MMAP_UNIT 1 /* mmap takes its offset in bytes */
 
