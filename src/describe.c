@@ -238,6 +238,36 @@ static void describe_queues(struct writer *to, const struct oring *ring)
 	put_number(to, oring_cq_overflow_count(ring), 10);
 }
 
+static void describe_count(struct writer *to, const char *what, uint32_t count, bool *first)
+{
+	if (count == 0)
+		return;
+	if (*first)
+		next(to, "registered");
+	put(to, *first ? "" : ", ");
+	put(to, what);
+	if (count > 1) {
+		put_char(to, ' ');
+		put_number(to, count, 10);
+	}
+	*first = false;
+}
+
+static void describe_registered(struct writer *to, const struct oring *ring)
+{
+	uint32_t marks = oring_load_relaxed(&ring->registered);
+	bool first = true;
+
+	describe_count(to, "files", oring_load_relaxed(&ring->files), &first);
+	describe_count(to, "buffers", oring_load_relaxed(&ring->buffers), &first);
+	describe_count(to, "buffer groups", oring_load_relaxed(&ring->buffer_groups), &first);
+	describe_count(to, "personalities", oring_load_relaxed(&ring->personalities), &first);
+	describe_count(to, "eventfd", (marks & ORING_HAS_EVENTFD) != 0, &first);
+	describe_count(to, "busy polling", (marks & ORING_HAS_NAPI) != 0, &first);
+	describe_count(to, "restrictions", (marks & ORING_HAS_RESTRICTIONS) != 0, &first);
+	describe_count(to, "memory region", (marks & ORING_HAS_REGION) != 0, &first);
+}
+
 static void describe_positions(struct writer *to, const struct oring *ring)
 {
 	next(to, "sq");
@@ -277,6 +307,7 @@ size_t oring_describe(const struct oring *ring, enum oring_form form, char *text
 	next(&to, "flags");
 	put_flags(&to, ring->setup_flags, setup_names, COUNT(setup_names));
 	describe_queues(&to, ring);
+	describe_registered(&to, ring);
 	if (ring->wait_slot != NULL)
 		next(&to, "waits from a registered region");
 	if (form == ORING_LINES) {

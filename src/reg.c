@@ -1,19 +1,112 @@
 /* SPDX-License-Identifier: MIT */
 /* The register calls: which argument, and what the kernel counts as its size. */
 #include "oring/reg.h"
+#include "oring/mem.h"
 #include "sys_inline.h"
+
+static uint32_t resources(const void *arg)
+{
+	return ((const struct oring_rsrc_register *)arg)->nr;
+}
+
+static uint32_t cloned(const struct oring *ring, const void *arg)
+{
+	const struct oring_clone_buffers *clone = (const struct oring_clone_buffers *)arg;
+	uint32_t buffers = oring_load_relaxed(&ring->buffers);
+
+	/* All of a table whose size is the other ring's business: at least one. */
+	if (clone->nr == 0)
+		return buffers > 0 ? buffers : 1;
+	return clone->dst_off + clone->nr > buffers ? clone->dst_off + clone->nr : buffers;
+}
+
+static void note_marks(struct oring *ring, uint32_t opcode)
+{
+	uint32_t on = 0, off = 0;
+
+	switch (opcode) {
+	case ORING_REGISTER_EVENTFD:
+	case ORING_REGISTER_EVENTFD_ASYNC:
+		on = ORING_HAS_EVENTFD;
+		break;
+	case ORING_UNREGISTER_EVENTFD:
+		off = ORING_HAS_EVENTFD;
+		break;
+	case ORING_REGISTER_NAPI:
+		on = ORING_HAS_NAPI;
+		break;
+	case ORING_UNREGISTER_NAPI:
+		off = ORING_HAS_NAPI;
+		break;
+	case ORING_REGISTER_RESTRICTIONS:
+		on = ORING_HAS_RESTRICTIONS;
+		break;
+	case ORING_REGISTER_MEM_REGION:
+		on = ORING_HAS_REGION;
+		break;
+	}
+	if (on != 0)
+		__atomic_fetch_or(&ring->registered, on, __ATOMIC_RELAXED);
+	if (off != 0)
+		__atomic_fetch_and(&ring->registered, ~off, __ATOMIC_RELAXED);
+}
+
+/* The kernel has taken it: what oring_describe() tells of it. */
+static void note(struct oring *ring, uint32_t opcode, const void *arg, uint32_t nr_args)
+{
+	switch (opcode) {
+	case ORING_REGISTER_FILES:
+	case ORING_UNREGISTER_FILES: /* of 0 */
+		oring_store_relaxed(&ring->files, nr_args);
+		break;
+	case ORING_REGISTER_FILES2:
+		oring_store_relaxed(&ring->files, resources(arg));
+		break;
+	case ORING_REGISTER_BUFFERS:
+	case ORING_UNREGISTER_BUFFERS: /* of 0 */
+		oring_store_relaxed(&ring->buffers, nr_args);
+		break;
+	case ORING_REGISTER_BUFFERS2:
+		oring_store_relaxed(&ring->buffers, resources(arg));
+		break;
+	case ORING_REGISTER_CLONE_BUFFERS:
+		oring_store_relaxed(&ring->buffers, cloned(ring, arg));
+		break;
+	case ORING_REGISTER_PBUF_RING:
+		__atomic_fetch_add(&ring->buffer_groups, 1, __ATOMIC_RELAXED);
+		break;
+	case ORING_UNREGISTER_PBUF_RING:
+		__atomic_fetch_sub(&ring->buffer_groups, 1, __ATOMIC_RELAXED);
+		break;
+	case ORING_REGISTER_PERSONALITY:
+		__atomic_fetch_add(&ring->personalities, 1, __ATOMIC_RELAXED);
+		break;
+	case ORING_UNREGISTER_PERSONALITY:
+		__atomic_fetch_sub(&ring->personalities, 1, __ATOMIC_RELAXED);
+		break;
+	default:
+		note_marks(ring, opcode);
+	}
+}
 
 int oring_register(struct oring *ring, uint32_t opcode, const void *arg, uint32_t nr_args)
 {
-	if (oring_likely(ring->fd >= 0))
-		return sys_register(ring->fd, opcode, arg, nr_args);
-	/* A ring without a descriptor, known by an index to one thread. */
-	if (ring->layout != ORING_LAYOUT)
-		return -ORING_EBADF;
-	if (ring->owner != sys_thread())
-		return -ORING_EEXIST;
-	return sys_register(ring->enter_fd, opcode | ORING_REGISTER_USE_REGISTERED_RING, arg,
-			    nr_args);
+	int ret;
+
+	if (oring_likely(ring->fd >= 0)) {
+		ret = sys_register(ring->fd, opcode, arg, nr_args);
+	} else {
+		/* A ring without a descriptor, known by an index to one thread. */
+		if (ring->layout != ORING_LAYOUT)
+			return -ORING_EBADF;
+		if (ring->owner != sys_thread())
+			return -ORING_EEXIST;
+		ret = sys_register(ring->enter_fd, opcode | ORING_REGISTER_USE_REGISTERED_RING, arg,
+				   nr_args);
+	}
+	if (ret >= 0)
+		note(ring, opcode, arg, nr_args);
+	return ret;
 }
 
 /* What concerns the task. Kernels that do not know it complain of the descriptor. */

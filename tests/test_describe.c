@@ -2,6 +2,9 @@
 /* Rings, entries and completions in words. */
 #include "harness.h"
 
+#include <sys/eventfd.h>
+#include <sys/uio.h>
+
 static void says(const char *text, const char *part)
 {
 	cr_assert_not_null(strstr(text, part), "\"%s\" is not in \"%s\"", part, text);
@@ -41,6 +44,34 @@ RING_TEST(describe, a_ring)
 		}
 	}
 	cr_assert_eq(rig_result(rig), 0);
+}
+
+RING_TEST(describe, what_is_registered)
+{
+	char text[2000], memory[64];
+	struct iovec iov[3] = { { memory, 64 }, { memory, 32 }, { memory, 16 } };
+	int event = eventfd(0, EFD_CLOEXEC), personality;
+
+	oring_describe(&rig->ring, ORING_LINES, text, sizeof(text));
+	cr_assert_null(strstr(text, "registered"), "nothing is");
+	cr_assert_eq(oring_register_buffers(&rig->ring, iov, 3), 0);
+	cr_assert_lt(oring_register_buffers(&rig->ring, iov, 2), 0, "not twice");
+	personality = oring_register_personality(&rig->ring);
+	cr_assert_gt(personality, 0);
+	cr_assert_eq(oring_register_eventfd(&rig->ring, event), 0);
+	oring_describe(&rig->ring, ORING_LINES, text, sizeof(text));
+	says(text, "\n  registered buffers 3, personalities, eventfd\n");
+	cr_assert_eq(oring_unregister_buffers(&rig->ring), 0);
+	cr_assert_eq(oring_unregister_eventfd(&rig->ring), 0);
+	cr_assert_eq(oring_unregister_personality(&rig->ring, (uint16_t)personality), 0);
+	SKIP_IF_REFUSED(oring_register_files_sparse(&rig->ring, 40), "empty tables");
+	oring_describe(&rig->ring, ORING_ONE_LINE, text, sizeof(text));
+	says(text, ", registered files 40");
+	cr_assert_null(strstr(text, "eventfd"));
+	cr_assert_eq(oring_unregister_files(&rig->ring), 0);
+	oring_describe(&rig->ring, ORING_ONE_LINE, text, sizeof(text));
+	cr_assert_null(strstr(text, "registered"));
+	close(event);
 }
 
 Test(describe, a_closed_ring)

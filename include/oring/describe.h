@@ -23,10 +23,10 @@ enum oring_form {
 /**
  * oring_describe - what a ring is and how it stands
  *
- * Sizes, flags by name, what is reserved, pending and ready, overflow. Of what
- * is registered it knows the ring's own descriptor and wait region; the kernel
- * tells of files and buffers in /proc/self/fdinfo. A closed ring is said to be
- * one. Threads: owner only (both sides).
+ * Sizes, flags by name, what is reserved, pending and ready, overflow, and what
+ * was registered through the functions of reg.h (the kernel tells more in
+ * /proc/self/fdinfo). A closed ring is said to be one. Threads: owner only
+ * (both sides).
  */
 ORING_API size_t oring_describe(const struct oring *ring, enum oring_form form, char *text,
 				size_t size);

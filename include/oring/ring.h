@@ -79,8 +79,20 @@ struct oring {
 	void *wait_memory;		  /* the region, if we mapped it */
 	size_t wait_bytes;
 	void *owner; /* the thread whose index enter_fd is; NULL: it is none */
+	/* What was registered through oring_register(); any thread writes it. For oring_describe(). */
+	uint32_t files; /* slots */
+	uint32_t buffers;
+	uint32_t buffer_groups;
+	uint32_t personalities;
+	uint32_t registered; /* ORING_HAS_* */
+	uint32_t pad3;
 	uint64_t reserved[8];
 };
+
+#define ORING_HAS_EVENTFD      (1U << 0)
+#define ORING_HAS_NAPI	       (1U << 1)
+#define ORING_HAS_RESTRICTIONS (1U << 2)
+#define ORING_HAS_REGION       (1U << 3)
 
 /* In setup_flags: the ring was ended, or never made. Not the kernel's; no setup flag has this bit. */
 #define ORING_RING_CLOSED (1U << 31)
