@@ -32,5 +32,7 @@
 #include "oring/wake.h"
 #include "oring/chain.h"
 #include "oring/pool.h"
+#include "oring/bufring.h"
+#include "oring/bufgroup.h"
 
 #endif

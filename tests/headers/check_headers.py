@@ -45,8 +45,8 @@ LAYERS = [
     ["prep", "ring"],
     ["sq", "cq"],
     ["reg"],
-    ["setup", "fast", "resize", "drain"],
-    ["feature", "chain", "shared", "wake", "describe", "bufring", "multishot", "zc", "listen",
+    ["setup", "fast", "resize", "drain", "bufring"],
+    ["feature", "chain", "shared", "wake", "describe", "bufgroup", "multishot", "zc", "listen",
      "multicast", "pool", "zcrx"],
 ]
 # And neither includes the other: entries are filled without a ring, rings driven without prep.
