@@ -37,6 +37,23 @@ static const char *const cqe_names[] = {
 	"BUFFER", "MORE", "SOCK_NONEMPTY", "NOTIFICATION", "BUFFER_MORE", "FILLER",
 };
 
+/* By operation. */
+static const char *const register_names[] = {
+	"REGISTER_BUFFERS",	  "UNREGISTER_BUFFERS",	       "REGISTER_FILES",
+	"UNREGISTER_FILES",	  "REGISTER_EVENTFD",	       "UNREGISTER_EVENTFD",
+	"REGISTER_FILES_UPDATE",  "REGISTER_EVENTFD_ASYNC",    "REGISTER_PROBE",
+	"REGISTER_PERSONALITY",	  "UNREGISTER_PERSONALITY",    "REGISTER_RESTRICTIONS",
+	"REGISTER_ENABLE_RINGS",  "REGISTER_FILES2",	       "REGISTER_FILES_UPDATE2",
+	"REGISTER_BUFFERS2",	  "REGISTER_BUFFERS_UPDATE",   "REGISTER_IOWQ_AFF",
+	"UNREGISTER_IOWQ_AFF",	  "REGISTER_IOWQ_MAX_WORKERS", "REGISTER_RING_FDS",
+	"UNREGISTER_RING_FDS",	  "REGISTER_PBUF_RING",	       "UNREGISTER_PBUF_RING",
+	"REGISTER_SYNC_CANCEL",	  "REGISTER_FILE_ALLOC_RANGE", "REGISTER_PBUF_STATUS",
+	"REGISTER_NAPI",	  "UNREGISTER_NAPI",	       "REGISTER_CLOCK",
+	"REGISTER_CLONE_BUFFERS", "REGISTER_SEND_MSG_RING",    "REGISTER_ZCRX_IFQ",
+	"REGISTER_RESIZE_RINGS",  "REGISTER_MEM_REGION",       "REGISTER_QUERY",
+	"REGISTER_ZCRX_CTRL",	  "REGISTER_BPF_FILTER",
+};
+
 static const struct {
 	int error;
 	const char *name;
@@ -98,6 +115,11 @@ const char *oring_feature_name(uint32_t flag)
 const char *oring_enter_flag_name(uint32_t flag)
 {
 	return name_of(enter_names, COUNT(enter_names), flag);
+}
+
+const char *oring_register_name(uint32_t opcode)
+{
+	return opcode < COUNT(register_names) ? register_names[opcode] : NULL;
 }
 
 const char *oring_error_name(int error)

@@ -141,6 +141,10 @@ Test(describe, names)
 	cr_assert_str_eq(oring_setup_flag_name(ORING_SETUP_DEFER_TASKRUN), "DEFER_TASKRUN");
 	cr_assert_str_eq(oring_feature_name(ORING_FEAT_NO_IOWAIT), "NO_IOWAIT");
 	cr_assert_str_eq(oring_enter_flag_name(ORING_ENTER_NO_IOWAIT), "NO_IOWAIT");
+	cr_assert_str_eq(oring_register_name(ORING_REGISTER_BUFFERS), "REGISTER_BUFFERS");
+	cr_assert_str_eq(oring_register_name(ORING_UNREGISTER_NAPI), "UNREGISTER_NAPI");
+	cr_assert_str_eq(oring_register_name(ORING_REGISTER_LAST - 1), "REGISTER_BPF_FILTER");
+	cr_assert_null(oring_register_name(ORING_REGISTER_LAST));
 	cr_assert_null(oring_setup_flag_name(0));
 	cr_assert_null(oring_setup_flag_name(3));
 	cr_assert_null(oring_setup_flag_name(1U << 31));

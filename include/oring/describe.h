@@ -58,6 +58,9 @@ ORING_API const char *oring_feature_name(uint32_t flag);
 /** oring_enter_flag_name - the name of one ORING_ENTER_* flag; NULL if unknown. */
 ORING_API const char *oring_enter_flag_name(uint32_t flag);
 
+/** oring_register_name - of an enum oring_register_op, as "REGISTER_FILES"; NULL if unknown. */
+ORING_API const char *oring_register_name(uint32_t opcode);
+
 /** oring_error_name - the name of a negative errno, as "EAGAIN"; NULL if this library has none. */
 ORING_API const char *oring_error_name(int error);
 
