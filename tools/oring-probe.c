@@ -2,7 +2,7 @@
 /*
  * oring-probe - what the io_uring of the running kernel can do
  *
- *	oring-probe [--brief | --json]
+ *	oring-probe [--brief | --json | --try [--json]]
  *
  * Everything is asked of the kernel or tried. Its release is shown for
  * information: nothing is concluded from it.
@@ -20,56 +20,37 @@
 #include <oring.h>
 
 #include "explain.h"
+#include "json_text.h"
+#include "trials.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define NAMED(prefix, name)         \
-	{                           \
-		prefix##name, #name \
-	}
-
-struct named_flag {
-	uint32_t flag;
-	const char *name;
-};
-
-static const struct named_flag setup_names[] = {
-	NAMED(ORING_SETUP_, IOPOLL),	    NAMED(ORING_SETUP_, SQPOLL),
-	NAMED(ORING_SETUP_, SQ_AFF),	    NAMED(ORING_SETUP_, CQSIZE),
-	NAMED(ORING_SETUP_, CLAMP),	    NAMED(ORING_SETUP_, ATTACH_WQ),
-	NAMED(ORING_SETUP_, R_DISABLED),    NAMED(ORING_SETUP_, SUBMIT_ALL),
-	NAMED(ORING_SETUP_, COOP_TASKRUN),  NAMED(ORING_SETUP_, TASKRUN_FLAG),
-	NAMED(ORING_SETUP_, SQE128),	    NAMED(ORING_SETUP_, CQE32),
-	NAMED(ORING_SETUP_, SINGLE_ISSUER), NAMED(ORING_SETUP_, DEFER_TASKRUN),
-	NAMED(ORING_SETUP_, NO_MMAP),	    NAMED(ORING_SETUP_, REGISTERED_FD_ONLY),
-	NAMED(ORING_SETUP_, NO_SQARRAY),    NAMED(ORING_SETUP_, HYBRID_IOPOLL),
-	NAMED(ORING_SETUP_, CQE_MIXED),	    NAMED(ORING_SETUP_, SQE_MIXED),
-	NAMED(ORING_SETUP_, SQ_REWIND),
-};
-
-static const struct named_flag feature_names[] = {
-	NAMED(ORING_FEAT_, SINGLE_MMAP),     NAMED(ORING_FEAT_, NODROP),
-	NAMED(ORING_FEAT_, SUBMIT_STABLE),   NAMED(ORING_FEAT_, RW_CUR_POS),
-	NAMED(ORING_FEAT_, CUR_PERSONALITY), NAMED(ORING_FEAT_, FAST_POLL),
-	NAMED(ORING_FEAT_, POLL_32BITS),     NAMED(ORING_FEAT_, SQPOLL_NONFIXED),
-	NAMED(ORING_FEAT_, EXT_ARG),	     NAMED(ORING_FEAT_, NATIVE_WORKERS),
-	NAMED(ORING_FEAT_, RSRC_TAGS),	     NAMED(ORING_FEAT_, CQE_SKIP),
-	NAMED(ORING_FEAT_, LINKED_FILE),     NAMED(ORING_FEAT_, REG_REG_RING),
-	NAMED(ORING_FEAT_, RECVSEND_BUNDLE), NAMED(ORING_FEAT_, MIN_TIMEOUT),
-	NAMED(ORING_FEAT_, RW_ATTR),	     NAMED(ORING_FEAT_, NO_IOWAIT),
-};
-
-static const struct named_flag enter_names[] = {
-	NAMED(ORING_ENTER_, GETEVENTS),	      NAMED(ORING_ENTER_, SQ_WAKEUP),
-	NAMED(ORING_ENTER_, SQ_WAIT),	      NAMED(ORING_ENTER_, EXT_ARG),
-	NAMED(ORING_ENTER_, REGISTERED_RING), NAMED(ORING_ENTER_, ABS_TIMER),
-	NAMED(ORING_ENTER_, EXT_ARG_REG),     NAMED(ORING_ENTER_, NO_IOWAIT),
-};
+/* Flags have their names from the library: that of bit n, or NULL from some bit on. */
+typedef const char *(*namer)(uint32_t flag);
 
 struct findings {
 	struct utsname kernel;
 	struct oring_feature_set set;
-	int setup[COUNT(setup_names)]; /* of each flag: 0, or why not */
+	int setup[32]; /* of each flag: 0, or why not */
 };
+
+/* How many flags have a name: bits 0 to this - 1. */
+static unsigned int known(namer name)
+{
+	unsigned int bit = 0;
+
+	while (bit < 32 && name(1U << bit) != NULL)
+		bit++;
+	return bit;
+}
+
+static unsigned int setup_known(void)
+{
+	return known(oring_setup_flag_name);
+}
+
+static const char *setup_name(unsigned int bit)
+{
+	return oring_setup_flag_name(1U << bit);
+}
 
 /* ---- asking ---- */
 
@@ -95,7 +76,7 @@ static int ask(struct findings *findings)
 {
 	unsigned int patience = 200;
 	struct oring ring;
-	size_t i;
+	unsigned int i;
 	int ret = oring_init(&ring, 4, NULL);
 
 	if (ret < 0)
@@ -105,8 +86,8 @@ static int ask(struct findings *findings)
 	if (oring_feature_ask(&ring, &findings->set) < 0)
 		findings->set.features = oring_features(&ring);
 	oring_exit(&ring);
-	for (i = 0; i < COUNT(setup_names); i++)
-		findings->setup[i] = try_setup(setup_names[i].flag, &patience);
+	for (i = 0; i < setup_known(); i++)
+		findings->setup[i] = try_setup(1U << i, &patience);
 	return 0;
 }
 
@@ -153,14 +134,14 @@ static const char *verdict(int result, const char *yes, const char *no, const ch
 
 /* ---- for people ---- */
 
-static void print_names(const struct named_flag *names, size_t count, uint64_t flags)
+static void print_names(namer name, uint64_t flags)
 {
-	size_t i;
+	unsigned int i;
 
-	for (i = 0; i < count; i++) {
-		if (flags & names[i].flag)
-			printf("  %s\n", names[i].name);
-		flags &= ~(uint64_t)names[i].flag;
+	for (i = 0; i < known(name); i++) {
+		if (flags & 1U << i)
+			printf("  %s\n", name(1U << i));
+		flags &= ~((uint64_t)1 << i);
 	}
 	if (flags != 0)
 		printf("  and 0x%" PRIx64 ", unknown to this library\n", flags);
@@ -181,20 +162,20 @@ static void print_operations(const struct oring_feature_set *set)
 static void print_text(const struct findings *findings)
 {
 	const struct oring_feature_set *set = &findings->set;
-	size_t i;
+	unsigned int i;
 
 	printf("kernel: %s %s %s (for information)\n", findings->kernel.sysname,
 	       findings->kernel.release, findings->kernel.machine);
 	print_operations(set);
 
 	printf("\nsetup flags, each tried with those that it needs:\n");
-	for (i = 0; i < COUNT(setup_names); i++)
-		printf("  %-18s %s%s\n", setup_names[i].name,
+	for (i = 0; i < setup_known(); i++)
+		printf("  %-18s %s%s\n", setup_name(i),
 		       verdict(findings->setup[i], "yes", "no: ", "undecided: "),
 		       setup_reason(findings->setup[i]));
 
 	printf("\nfeatures:\n");
-	print_names(feature_names, COUNT(feature_names), set->features);
+	print_names(oring_feature_name, set->features);
 
 	if (!set->queried) {
 		printf("\nregister operations, enter flags: not told (Linux 6.18 and later do)\n");
@@ -203,15 +184,15 @@ static void print_text(const struct findings *findings)
 	printf("\nregister operations: %u (this library knows %d)\n", set->register_count,
 	       ORING_REGISTER_LAST);
 	printf("\nenter flags:\n");
-	print_names(enter_names, COUNT(enter_names), set->enter_flags);
+	print_names(oring_enter_flag_name, set->enter_flags);
 }
 
 static unsigned int count_setup(const struct findings *findings, const char *word)
 {
 	unsigned int count = 0;
-	size_t i;
+	unsigned int i;
 
-	for (i = 0; i < COUNT(setup_names); i++)
+	for (i = 0; i < setup_known(); i++)
 		count += strcmp(verdict(findings->setup[i], "yes", "no", "undecided"), word) == 0;
 	return count;
 }
@@ -220,15 +201,15 @@ static unsigned int count_setup(const struct findings *findings, const char *wor
 static void print_setup(const struct findings *findings, const char *word)
 {
 	const char *separator = ": ";
-	size_t i;
+	unsigned int i;
 
 	if (count_setup(findings, word) == 0)
 		return;
 	printf(", %s", word);
-	for (i = 0; i < COUNT(setup_names); i++) {
+	for (i = 0; i < setup_known(); i++) {
 		if (strcmp(verdict(findings->setup[i], "yes", "no", "undecided"), word) != 0)
 			continue;
-		printf("%s%s", separator, setup_names[i].name);
+		printf("%s%s", separator, setup_name(i));
 		separator = " ";
 	}
 }
@@ -246,40 +227,25 @@ static void print_brief(const struct findings *findings)
 	       findings->kernel.machine);
 	printf("operations:  %u of %u, the newest %s (%s)\n", ops_supported(set), op_rows(set),
 	       oring_op_name(newest), since(newest, release));
-	printf("setup flags: %u of %zu", count_setup(findings, "yes"), COUNT(setup_names));
+	printf("setup flags: %u of %u", count_setup(findings, "yes"), setup_known());
 	print_setup(findings, "no");
 	print_setup(findings, "undecided");
-	printf("\nfeatures:    %d of %zu\n", __builtin_popcount(set->features),
-	       COUNT(feature_names));
+	printf("\nfeatures:    %d of %u\n", __builtin_popcount(set->features),
+	       known(oring_feature_name));
 }
 
 /* ---- for programs ---- */
 
-/* A release is whatever the kernel's builder called it. */
-static void json_string(const char *text)
-{
-	putchar('"');
-	for (; *text != '\0'; text++) {
-		if (*text == '"' || *text == '\\')
-			printf("\\%c", *text);
-		else if ((unsigned char)*text < ' ')
-			printf("\\u%04x", *text);
-		else
-			putchar(*text);
-	}
-	putchar('"');
-}
-
-static void json_names(const struct named_flag *names, size_t count, uint64_t flags)
+static void json_names(namer name, uint64_t flags)
 {
 	const char *separator = "";
-	size_t i;
+	unsigned int i;
 
 	printf("[");
-	for (i = 0; i < count; i++) {
-		if (!(flags & names[i].flag))
+	for (i = 0; i < known(name); i++) {
+		if (!(flags & 1U << i))
 			continue;
-		printf("%s\"%s\"", separator, names[i].name);
+		printf("%s\"%s\"", separator, name(1U << i));
 		separator = ", ";
 	}
 	printf("]");
@@ -303,29 +269,28 @@ static void json_operations(const struct oring_feature_set *set)
 static void print_json(const struct findings *findings)
 {
 	const struct oring_feature_set *set = &findings->set;
-	size_t i;
+	unsigned int i;
 
 	printf("{\n  \"kernel\": ");
-	json_string(findings->kernel.release);
+	json_text(findings->kernel.release);
 	printf(",\n  \"machine\": ");
-	json_string(findings->kernel.machine);
+	json_text(findings->kernel.machine);
 	printf(",\n");
 	json_operations(set);
 	printf("  \"setup_flags\": [\n");
-	for (i = 0; i < COUNT(setup_names); i++)
+	for (i = 0; i < setup_known(); i++)
 		printf("    {\"name\": \"%s\", \"bits\": %u, \"supported\": %s, "
 		       "\"reason\": \"%s\"}%s\n",
-		       setup_names[i].name, setup_names[i].flag,
-		       verdict(findings->setup[i], "true", "false", "null"),
-		       setup_reason(findings->setup[i]), i + 1 < COUNT(setup_names) ? "," : "");
+		       setup_name(i), 1U << i, verdict(findings->setup[i], "true", "false", "null"),
+		       setup_reason(findings->setup[i]), i + 1 < setup_known() ? "," : "");
 	printf("  ],\n  \"feature_bits\": %u,\n  \"features\": ", set->features);
-	json_names(feature_names, COUNT(feature_names), set->features);
+	json_names(oring_feature_name, set->features);
 	if (!set->queried) {
 		printf(",\n  \"register_operations\": null,\n  \"enter_flags\": null\n}\n");
 		return;
 	}
 	printf(",\n  \"register_operations\": %u,\n  \"enter_flags\": ", set->register_count);
-	json_names(enter_names, COUNT(enter_names), set->enter_flags);
+	json_names(oring_enter_flag_name, set->enter_flags);
 	printf("\n}\n");
 }
 
@@ -333,14 +298,37 @@ static void print_json(const struct findings *findings)
 
 static int usage(FILE *stream, int status)
 {
-	fprintf(stream, "usage: oring-probe [--brief | --json]\n"
-			"What the io_uring of the running kernel can do: operations, setup flags,\n"
-			"features, register operations and enter flags.\n"
-			"  --brief  in four lines\n"
-			"  --json   the whole, for programs\n"
-			"  --help   this text\n"
-			"Exit status: 0; 1 where no ring can be made; 2 for wrong usage.\n");
+	fprintf(stream,
+		"usage: oring-probe [--brief | --json | --try [--json]]\n"
+		"What the io_uring of the running kernel can do: operations, setup flags,\n"
+		"features, register operations and enter flags.\n"
+		"  --brief  in four lines\n"
+		"  --json   the whole, for programs\n"
+		"  --try    each setup flag, enter flag and register operation tried for real,\n"
+		"           on a ring of its own; with --json for programs\n"
+		"  --help   this text\n"
+		"Exit status: 0; 1 where no ring can be made; 2 for wrong usage.\n");
 	return status;
+}
+
+static int show(bool brief, bool json, bool trials)
+{
+	static struct findings findings;
+	int ret = ask(&findings);
+
+	if (ret < 0) {
+		explain_setup("oring-probe", ret);
+		return EXIT_FAILURE;
+	}
+	if (trials)
+		trials_report(&findings.kernel, &findings.set, json);
+	else if (brief)
+		print_brief(&findings);
+	else if (json)
+		print_json(&findings);
+	else
+		print_text(&findings);
+	return EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
@@ -348,28 +336,23 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "brief", no_argument, NULL, 'b' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "try", no_argument, NULL, 't' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	static struct findings findings;
-	void (*print)(const struct findings *findings) = print_text;
+	bool brief = false, json = false, trials = false;
 	int option;
-	int ret;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'h')
 			return usage(stdout, EXIT_SUCCESS);
-		if (option != 'b' && option != 'j')
+		brief = brief || option == 'b';
+		json = json || option == 'j';
+		trials = trials || option == 't';
+		if (option == '?')
 			return usage(stderr, 2);
-		print = option == 'b' ? print_brief : print_json;
 	}
-	if (optind != argc)
+	if (optind != argc || (brief && (json || trials)))
 		return usage(stderr, 2);
-	ret = ask(&findings);
-	if (ret < 0) {
-		explain_setup("oring-probe", ret);
-		return EXIT_FAILURE;
-	}
-	print(&findings);
-	return EXIT_SUCCESS;
+	return show(brief, json, trials);
 }
