@@ -635,6 +635,71 @@ def probe_usage(programs):
     check("usage:" in result.stdout, result.stdout)
     check_result(programs.probe("--nonsense"), 2, "usage:")
     check_result(programs.probe("extra"), 2, "usage:")
+    check_result(programs.probe("--try", "--brief"), 2, "usage:")
+
+
+def trials_of(programs):
+    """(all that --try --json says, its trials by group and name)."""
+    result = programs.probe("--try", "--json")
+    check_result(result, 0)
+    found = json.loads(result.stdout)
+    return found, {(trial["group"], trial["name"]): trial for trial in found["trials"]}
+
+
+@test("oring-probe --try: every setup flag, enter flag and register operation of the headers")
+def try_complete(programs):
+    found, trials = trials_of(programs)
+    abi = (SOURCE_ROOT / "include/oring/abi.h").read_text()
+    registers = (SOURCE_ROOT / "include/oring/abi_reg.h").read_text()
+    for group, text, pattern, number in (
+            ("setup flag", abi, r"define ORING_SETUP_(\w+)\s+\(1U << (\d+)\)", lambda n: 1 << n),
+            ("enter flag", abi, r"define ORING_ENTER_(\w+)\s+\(1U << (\d+)\)", lambda n: 1 << n),
+            ("register operation", registers, r"\tORING_((?:UN)?REGISTER_\w+) = (\d+)", int)):
+        known = {(name, number(int(n))) for name, n in re.findall(pattern, text)}
+        tried = {(t["name"], t["number"]) for t in found["trials"] if t["group"] == group}
+        check(len(known) >= 8 and known == tried, group, known ^ tried)
+    check(len(trials) == len(found["trials"]), "a trial stands twice")
+    for trial in found["trials"]:
+        check(trial["reason"] is None or "no trial" not in trial["reason"], trial)
+        check(trial["taken"] is not True or trial["error"] is None, trial)
+        check(trial["taken"] is not False or trial["error"] is not None, trial)
+        check((trial["taken"] is None) == (trial["reason"] is not None), trial)
+    check(trials["setup flag", "CQSIZE"]["taken"] is True, "CQSIZE")
+    check(trials["register operation", "REGISTER_BUFFERS"]["taken"] is True, "REGISTER_BUFFERS")
+
+
+# Refused with EINVAL where they are known too: the kernel was built without them.
+MAY_BE_LEFT_OUT = {"REGISTER_BPF_FILTER"}
+
+
+@test("oring-probe --try: the kernel's own answers to queries agree")
+def try_query(programs):
+    found, _ = trials_of(programs)
+    said = found["query"]
+    if said is None:
+        raise Skip("this kernel answers no queries")
+    for trial in found["trials"]:
+        if trial["group"] == "register operation":
+            known = trial["number"] < said["register_operations"]
+        elif trial["group"] in ("setup flag", "enter flag"):
+            known = bool(said[trial["group"].replace(" ", "_") + "s"] & trial["number"])
+        else:
+            continue
+        if not known:
+            check(trial["taken"] is not True, "taken, but not in the query:", trial)
+        elif trial["name"] not in MAY_BE_LEFT_OUT:
+            check(trial["error"] != "EINVAL", "refused, but in the query:", trial)
+
+
+@test("oring-probe --try: the table says the same as --json, and as the setup flags without --try")
+def try_table(programs):
+    found, trials = trials_of(programs)
+    text = programs.probe("--try").stdout
+    for trial in found["trials"]:
+        word = {True: "yes", False: f"no: {trial['error']}", None: "not tried: "}[trial["taken"]]
+        check(re.search(rf"^ .*\b{trial['name']} +{word}", text, re.MULTILINE), trial)
+    for flag in json.loads(programs.probe("--json").stdout)["setup_flags"]:
+        check(trials["setup flag", flag["name"]]["taken"] == flag["supported"], flag)
 
 
 # ---- machines without io_uring ----
@@ -748,6 +813,16 @@ def real_enomem(programs):
     if result.returncode == 0:
         raise Skip("this kernel does not count rings against RLIMIT_MEMLOCK")
     check_result(result, 1, "RLIMIT_MEMLOCK is 0 KiB")
+
+
+@test("RLIMIT_MEMLOCK 64 KiB, unprivileged: --try is told the same, but for what needs privileges")
+def try_unprivileged(programs):
+    result = probe_unprivileged(programs, 64 << 10, "--try", "--json")
+    check_result(result, 0)
+    _, mine = trials_of(programs)
+    for trial in json.loads(result.stdout)["trials"]:
+        same = trial == mine[trial["group"], trial["name"]]
+        check(same or trial["error"] in ("EPERM", "EACCES"), trial)
 
 
 @test("RLIMIT_MEMLOCK 16 KiB, unprivileged: oring-probe decides the same as root's")
