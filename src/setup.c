@@ -168,6 +168,22 @@ size_t oring_mem_size(uint32_t entries, const struct oring_params *params, size_
 	return parts.sqe_bytes + parts.ring_bytes;
 }
 
+/*
+ * The same pages, whoever provides them. RING_HEADER is more than the header
+ * takes, but never a page more: what follows it are powers of two from 4 bytes
+ * on, which leave that much of their last page.
+ */
+size_t oring_locked_size(uint32_t entries, const struct oring_params *params, size_t page)
+{
+	struct oring_params none;
+
+	if (params == NULL) {
+		oring_clear_params(&none);
+		params = &none;
+	}
+	return oring_mem_size(entries, params, page);
+}
+
 static size_t ring_bytes_of(const struct oring *ring, const struct oring_params *params)
 {
 	size_t sq_bytes = (size_t)params->sq_off.array + params->sq_entries * sizeof(uint32_t);

@@ -32,6 +32,25 @@ struct oring_mem {
 ORING_API size_t oring_mem_size(uint32_t entries, const struct oring_params *params, size_t page);
 
 /**
+ * oring_locked_size - how much locked memory a ring is charged
+ * @entries, @params: as of oring_init(); NULL: no flags
+ * @page: the machine's page size
+ *
+ * What the newest kernels count against RLIMIT_MEMLOCK, for the user and without
+ * CAP_IPC_LOCK, wherever the memory is: -ENOMEM from init, with a limit below
+ * this beside what the user's other rings and registered buffers have, means too
+ * little locked memory. Rings that were closed count for a moment more. A
+ * region for waits (oring_init_fast()) is a page more, and left out if it does
+ * not fit. Kernels from 5.12 to about 6.13 do not charge rings; before, they
+ * charge the next power of two of pages for each of the two parts.
+ *
+ * Return: bytes, whole pages; 0 for entries that no kernel takes.
+ * Threads: any. Pure.
+ */
+ORING_API size_t oring_locked_size(uint32_t entries, const struct oring_params *params,
+				   size_t page);
+
+/**
  * oring_init_mem_sized - what oring_init_mem() calls
  * @size: the caller's sizeof(struct oring)
  * @layout: the caller's ORING_LAYOUT
