@@ -53,6 +53,7 @@ class Programs:
         self.echo_path = build / "examples/echo"
         self.client_path = build / "examples/echo_client"
         self.probe_path = build / "tools/oring-probe"
+        self.memory_path = build / "tools/memory-table"
         self.scratch = scratch
 
     def run(self, *arguments, **options):
@@ -700,6 +701,31 @@ def try_table(programs):
         check(re.search(rf"^ .*\b{trial['name']} +{word}", text, re.MULTILINE), trial)
     for flag in json.loads(programs.probe("--json").stdout)["setup_flags"]:
         check(trials["setup flag", flag["name"]]["taken"] == flag["supported"], flag)
+
+
+# ---- memory-table ----
+
+
+@test("memory-table: the form that the README has, and what is locked is no less than what is resident")
+def memory_table(programs):
+    if os.geteuid() != 0:
+        raise Skip("only root can measure")
+    result = programs.run(programs.memory_path)
+    check_result(result, 0)
+    lines = (SOURCE_ROOT / "README.md").read_text().split("<!-- memory: begin -->\n")[1]
+    lines = lines.split("<!-- memory: end -->")[0].splitlines()
+    found = result.stdout.splitlines()
+    check(len(found) == len(lines) and found[2:4] == lines[2:4], result.stdout)
+    for mine, readme in zip(found[4:], lines[4:]):
+        mine, readme = ([cell.strip() for cell in line.strip("|").split("|")]
+                        for line in (mine, readme))
+        check(mine[0] == readme[0] and len(mine) == len(readme), mine)
+        for cell in mine[1:]:
+            locked, resident, held = (int(n) if n != "-" else None for n in cell.split(" / "))
+            check(locked in (None, 0) or resident is None or locked >= resident > 0, mine)
+            check(held is None or resident is None or held >= resident, mine)
+    check_result(programs.run(programs.memory_path, "--help"), 0)
+    check_result(programs.run(programs.memory_path, "--nonsense"), 2, "usage:")
 
 
 # ---- machines without io_uring ----

@@ -188,6 +188,27 @@ def check_readme(tap, build):
         tap.say(code == 0, name, [f"exit {code}", output])
 
 
+def check_memory(tap):
+    """The numbers depend on the machine, the form does not."""
+    section = re.search(r"<!-- memory: begin -->\n(.*?)<!-- memory: end -->", read("README.md"), flags=re.S)
+    lines = section.group(1).splitlines() if section else []
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines
+            if line.startswith("|")]
+    wrong = [] if lines and re.match(r"Linux \d+\.\d+\S*, \w+, pages of \d+ bytes", lines[0]) else [
+        "the first line does not say what was measured"]
+    if len(rows) < 2 or [row[0] for row in rows[2:]] != ["8", "64", "256", "1024", "4096", "32768"]:
+        wrong.append("its rows are not those of tools/memory-table.c")
+    for shape in re.findall(r'^\t\{ "([^"]+)", ', read("tools", "memory-table.c"), flags=re.M):
+        if not rows or shape not in rows[0]:
+            wrong.append(f"no column: {shape}")
+    for row in rows[2:]:
+        wrong += [f"{row[0]} entries: {cell}" for cell in row[1:]
+                  if not re.fullmatch(r"\d+ / \d+ / (\d+|-)", cell)]
+        if len(row) != len(rows[0]):
+            wrong.append(f"{row[0]} entries: {len(row)} columns")
+    tap.say(not wrong, "the README's table of memory is what tools/memory-table prints", wrong)
+
+
 def check_help(tap):
     tools = [name for name in sorted(os.listdir(path("tools")))
              if os.path.isfile(path("tools", name)) and os.access(path("tools", name), os.X_OK)]
@@ -211,6 +232,7 @@ def main():
     check_since(tap)
     check_unfinished(tap)
     check_readme(tap, build)
+    check_memory(tap)
     check_help(tap)
     print(f"1..{tap.count}")
     return int(tap.failed)
