@@ -83,21 +83,24 @@ static int make_only(void *argument)
 
 /* ---- locked ---- */
 
+#define MOST ((size_t)64 << 20) /* more than any ring here needs */
+
 /* The smallest limit with which the ring can be made, in bytes; or a negative errno. */
 static int64_t locked(struct wanted *wanted)
 {
 	size_t page = page_size();
-	size_t fails = 0, works = (size_t)4 << 20;
+	size_t fails = 0, works = (size_t)3 << 20;
 	int ret = stranger_act(0, make_only, wanted);
 
 	if (ret == 0)
 		return 0;
 	if (ret != -ENOMEM)
 		return ret < 0 ? ret : -EPERM;
-	/* From 4 MiB up to what no ring here needs. */
-	while ((ret = stranger_act(works, make_only, wanted)) == -ENOMEM && works < (size_t)64
-											    << 20)
+	/* From 4 MiB up, since a high limit may be more than this process can set. */
+	do {
 		works += (size_t)1 << 20;
+		ret = stranger_act(works, make_only, wanted);
+	} while (ret == -ENOMEM && works < MOST);
 	if (ret != 0)
 		return ret < 0 ? ret : -EPERM;
 	while (works - fails > page) {
