@@ -36,13 +36,13 @@ ORING_API size_t oring_mem_size(uint32_t entries, const struct oring_params *par
  * @entries, @params: as of oring_init(); NULL: no flags
  * @page: the machine's page size
  *
- * What the newest kernels count against RLIMIT_MEMLOCK, for the user and without
- * CAP_IPC_LOCK, wherever the memory is: -ENOMEM from init, with a limit below
- * this beside what the user's other rings and registered buffers have, means too
- * little locked memory. Rings that were closed count for a moment more. A
- * region for waits (oring_init_fast()) is a page more, and left out if it does
- * not fit. Kernels from 5.12 to about 6.13 do not charge rings; before, they
- * charge the next power of two of pages for each of the two parts.
+ * What kernels of 6.14 to 7.1 count against RLIMIT_MEMLOCK, for the user and
+ * without CAP_IPC_LOCK, wherever the memory is: -ENOMEM from init, with a limit
+ * below this beside what the user's other rings and registered buffers have,
+ * means too little locked memory. Rings that were closed count for a moment
+ * more. A region for waits (oring_init_fast()) is a page more, and left out if
+ * it does not fit. Kernels before 5.12 charge the next power of two of pages for
+ * each of the two parts; those between, and from 7.2 on, charge no ring.
  *
  * Return: bytes, whole pages; 0 for entries that no kernel takes.
  * Threads: any. Pure.
