@@ -41,8 +41,8 @@ ORING_API size_t oring_mem_size(uint32_t entries, const struct oring_params *par
  * below this beside what the user's other rings and registered buffers have,
  * means too little locked memory. Rings that were closed count for a moment
  * more. A region for waits (oring_init_fast()) is a page more, and left out if
- * it does not fit. Kernels before 5.12 charge the next power of two of pages for
- * each of the two parts; those between, and from 7.2 on, charge no ring.
+ * it does not fit. Kernels from 7.2 on charge no ring, nor do those of 5.12 to
+ * 6.13 and late ones of 5.10; older ones charge more.
  *
  * Return: bytes, whole pages; 0 for entries that no kernel takes.
  * Threads: any. Pure.
