@@ -114,7 +114,7 @@ static void require_exact_charge(void)
 	newer = oring_features(&ring) & ORING_FEAT_NATIVE_WORKERS;
 	cr_assert_eq(oring_exit(&ring), 0);
 	if (!newer)
-		cr_skip_test("before 5.12 kernels charge whole powers of two");
+		cr_skip_test("kernels before 5.12 charge otherwise");
 }
 
 /* Whether the ring's flags are known here. */
