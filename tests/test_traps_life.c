@@ -655,6 +655,17 @@ static int cancel_in_time(struct rig *rig, uint64_t id, int64_t ms)
 	return oring_register_sync_cancel(&rig->ring, &cancel);
 }
 
+static int cancel_by_operation(struct rig *rig)
+{
+	struct oring_sync_cancel_reg cancel;
+
+	memset(&cancel, 0, sizeof(cancel));
+	cancel.fd = -1;
+	cancel.flags = ORING_ASYNC_CANCEL_OP;
+	cancel.opcode = ORING_OP_MKDIRAT;
+	return oring_register_sync_cancel(&rig->ring, &cancel);
+}
+
 RING_TEST_ENTERED(traps, what_runs_cannot_be_cancelled)
 {
 	/* A directory is made where another thread reads: its worker hears of no cancel. */
@@ -679,6 +690,33 @@ RING_TEST_ENTERED(traps, what_runs_cannot_be_cancelled)
 	unblock(&blocked);
 	ret = rig_result_of(rig, ID_A, 1);
 	cr_assert_eq(ret, 0, "it ran to its end: %d", ret);
+	cr_assert_eq(unlinkat(blocked.dir, "new", AT_REMOVEDIR), 0);
+	end_block(&blocked);
+}
+
+RING_TEST_ENTERED(traps, drain_waits_for_workers)
+{
+	/* To cancel everything is answered with 0 while a worker runs: that is no end. */
+	const struct oring_timespec soon = { 0, 50 * 1000 * 1000 }, enough = { 10, 0 };
+	struct blocked blocked;
+	int ret;
+
+	REQUIRE_OP(rig, ORING_OP_MKDIRAT);
+	ret = cancel_by_operation(rig);
+	SKIP_IF_REFUSED(ret, "a synchronous cancel by operation");
+	cr_assert_eq(ret, -ENOENT);
+	block(&blocked);
+	oring_prep_mkdirat(sqe_as(rig, ID_A), blocked.dir, "new", 0700);
+	issue(rig);
+	usleep(100000); /* until a worker is at it */
+	ret = oring_drain(&rig->ring, &soon);
+	cr_assert_eq(ret, 1, "one is left: %d", ret);
+	cr_assert_eq(oring_cq_ready(&rig->ring), 0);
+	unblock(&blocked);
+	cr_assert_eq(oring_drain(&rig->ring, &enough), 0);
+	cr_assert_eq(oring_cq_ready(&rig->ring), 1, "it has completed");
+	ret = rig_result_of(rig, ID_A, 1);
+	cr_assert_eq(ret, 0, "%d", ret);
 	cr_assert_eq(unlinkat(blocked.dir, "new", AT_REMOVEDIR), 0);
 	end_block(&blocked);
 }
