@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The tree keeps its own rules: generated files are fresh, every prep function
-has a test on the kernel, every public function its doc comment, the README's
-program runs, tools explain themselves. Prints TAP.
+has a test on the kernel, every trap of TRAPS.md too, every public function its
+doc comment, the README's program runs, tools explain themselves. Prints TAP.
 
     check_meta.py [BUILD]    the build folder whose static library is linked
 """
@@ -106,6 +106,31 @@ def check_rows(tap):
     tap.say(rows and not notes and len(missing) <= UNPROVEN_AT_MOST,
             f"{len(rows) - len(missing)} of {len(rows)} prep functions have a test on the kernel, "
             f"the others ({len(missing)}) a reason", notes)
+
+
+def tests_there_are():
+    """{"suite/name"} of all tests in C, shapes left out, and files of the checks."""
+    tests = {f"{suite}/{name}" for unit in glob.glob(path("tests", "test_*.c"))
+             for suite, name in re.findall(r"^(?:Test|RING_TEST\w*)\((\w+), (\w+)", read(unit),
+                                           flags=re.M)}
+    return tests | {os.path.relpath(name, path("tests")) for name in glob.glob(
+        path("tests", "*", "*.*"))}
+
+
+def check_traps(tap):
+    traps, expected = read("tests", "TRAPS.md").split("\n# What a user", 1)
+    there = tests_there_are()
+    for what, text, last in [("traps", traps, 51), ("expectations", expected, None)]:
+        rows = re.findall(r"^\| (\d+) \|[^|]+\|([^|]+)\|$", text, flags=re.M)
+        numbers = [int(number) for number, _ in rows]
+        notes = [] if numbers == list(range(1, (last or len(rows)) + 1)) else [
+            f"numbered {numbers}"]
+        for number, shown in rows:
+            names = re.findall(r"`([^`]+)`", shown)
+            notes += [f"{number}: no such test: {name}" for name in names if name not in there]
+            notes += [] if names else [f"{number}: shown by nothing"]
+        tap.say(rows and not notes, f"{len(rows)} {what} of TRAPS.md are numbered, and the tests "
+                "that show them exist", notes)
 
 
 # ---- comments ----
@@ -228,6 +253,7 @@ def main():
     build = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else None
     check_opgen(tap)
     check_rows(tap)
+    check_traps(tap)
     check_comments(tap)
     check_since(tap)
     check_unfinished(tap)
