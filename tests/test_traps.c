@@ -172,13 +172,13 @@ Test(traps, wake_ups_are_not_lost, .timeout = TEST_SECONDS)
 		cr_skip_test("waits with a limit: not on this kernel");
 	}
 	oring_wait_relative(&limit, 10, 0);
-	for (i = 0; i < 80; i++) {
+	for (i = 0; i < 60; i++) {
 		nop(&ring, (uint64_t)i);
 		cr_assert_eq(oring_submit(&ring), 1);
 		cr_assert_eq(oring_wait(&ring, 1, &limit), 1, "round %d", i);
 		cr_assert_eq(oring_cq_peek(&ring)->user_data, (uint64_t)i);
 		oring_cq_release(&ring);
-		usleep((useconds_t)(i * 100));
+		usleep((useconds_t)(i * 130));
 	}
 	cr_assert_eq(oring_exit(&ring), 0);
 }
