@@ -74,7 +74,7 @@ static int run_task_work(struct oring *ring)
 int oring_drain(struct oring *ring, const struct oring_timespec *limit)
 {
 	int64_t slices = limit != NULL ? limit->tv_sec * (1000000000 / SLICE) +
-						 (limit->tv_nsec + SLICE - 1) / SLICE
+						 ((uint32_t)limit->tv_nsec + SLICE - 1) / SLICE
 				       : INT64_MAX;
 	struct oring_wait_arg slice;
 	bool waits = false; /* not before all was tried twice */
