@@ -54,9 +54,10 @@ static int cancel_all(struct oring *ring)
 
 	fill_cancel(&cancel, ORING_ASYNC_CANCEL_ANY | ORING_ASYNC_CANCEL_ALL, -1);
 	ret = oring_register_sync_cancel(ring, &cancel);
-	if (ret == 0 || ret == -ORING_ENOENT)
-		return cancel_each_operation(ring);
-	return ret;
+	if (ret != 0 && ret != -ORING_ENOENT)
+		return ret;
+	/* What SQPOLL's workers are at is found in no way. */
+	return ring->setup_flags & ORING_SETUP_SQPOLL ? 0 : cancel_each_operation(ring);
 }
 
 /* Run what was cancelled to its completion: some 20 requests with each enter. */
@@ -77,21 +78,25 @@ int oring_drain(struct oring *ring, const struct oring_timespec *limit)
 						 ((uint32_t)limit->tv_nsec + SLICE - 1) / SLICE
 				       : INT64_MAX;
 	struct oring_wait_arg slice;
+	bool polled = (ring->setup_flags & ORING_SETUP_SQPOLL) != 0;
 	bool waits = false; /* not before all was tried twice */
-	int left, ready, ret;
+	int left, ready, before, ret;
 
 	oring_wait_relative(&slice, 0, SLICE);
-	for (;;) {
+	for (before = -1;; before = ready) {
 		left = cancel_all(ring);
 		/* After nothing was found too: workers queue completions just before they end. */
 		ready = left < 0 ? left : run_task_work(ring);
-		if (ready < 0 || left == 0)
-			return ready < 0 ? ready : 0;
-		if (waits) {
+		if (ready < 0)
+			return ready;
+		/* SQPOLL's thread makes completions later: only a slice without any is an end. */
+		if (left == 0 && (!polled || ready == before))
+			return 0;
+		if (waits || left == 0) {
 			if (slices <= 0)
 				return left;
 			if ((uint32_t)ready >= ring->cq_entries)
-				return -ORING_EAGAIN;
+				return left == 0 ? 0 : -ORING_EAGAIN;
 			ret = oring_wait(ring, (uint32_t)ready + 1, &slice);
 			if (ret == -ORING_EINTR)
 				return ret;
