@@ -51,6 +51,7 @@ int oring_bufgroup_open(struct oring_bufgroup *group, const struct oring_cqe *cq
 	walk->group = group;
 	walk->bid = bid;
 	walk->left = oring_cqe_bytes(cqe);
+	walk->buffers = group->count;
 	walk->more = oring_cqe_buffer_has_more(cqe);
 	walk->over = true;
 	if (!oring_cqe_has_buffer(cqe))
@@ -67,9 +68,10 @@ bool oring_bufgroup_next(struct oring_bufwalk *walk, struct oring_piece *piece)
 	struct oring_buf_note *note = &group->notes[walk->bid];
 	uint32_t room;
 
-	/* A walk that leads to a buffer of ours is over: the completion was of another group. */
-	if (walk->over || note->state != ORING_BUF_KERNEL)
+	/* A walk that leads to a buffer of ours, or round, is over: the completion was of another group. */
+	if (walk->over || walk->buffers == 0 || note->state != ORING_BUF_KERNEL)
 		return false;
+	walk->buffers--;
 	room = group->size - note->used;
 	piece->data = group->base + (size_t)walk->bid * group->size + note->used;
 	piece->length = walk->left < room ? walk->left : room;

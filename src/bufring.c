@@ -20,12 +20,17 @@ static int map_ring(struct oring_bufring *bufring, const struct oring *ring, uin
 	return 0;
 }
 
+/* Above it, offsets of groups run into those of the other things that can be mapped. */
+#define MOST_MAPPED 2048
+
 int oring_bufring_init(struct oring_bufring *bufring, struct oring *ring,
 		       const struct oring_bufring_params *params)
 {
 	struct oring_buf_reg reg;
 	int ret, i;
 
+	if (params->memory == NULL && params->bgid >= MOST_MAPPED)
+		return -ORING_EINVAL;
 	bufring->bufs = (struct oring_buf *)params->memory;
 	bufring->tail = 0;
 	bufring->mask = (uint16_t)(params->entries - 1);

@@ -82,7 +82,7 @@ static void take_slot(struct oring *ring, struct oring_reg_wait *slot)
 int oring_init_fast_sized(struct oring *ring, uint32_t entries, struct oring_params *params,
 			  struct oring_wait_region *region, size_t size, uint32_t layout)
 {
-	struct oring_wait_region own = { NULL, 0 };
+	struct oring_wait_region own;
 	struct oring_params none;
 	int ret;
 
@@ -93,8 +93,11 @@ int oring_init_fast_sized(struct oring *ring, uint32_t entries, struct oring_par
 	ret = oring_init_sized(ring, entries, params, flags_beside(params->flags), size, layout);
 	if (ret < 0)
 		return ret;
-	if (region == NULL)
+	if (region == NULL) {
+		own.slots = NULL;
+		own.bytes = 0;
 		region = &own;
+	}
 	/* Such regions can be registered only while the ring is disabled. */
 	ret = ring->setup_flags & ORING_SETUP_R_DISABLED ? register_wait_region(ring, region)
 							 : -ORING_EINVAL;

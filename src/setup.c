@@ -438,24 +438,27 @@ static int unmap(void *memory, size_t bytes)
 	return memory != NULL ? sys_munmap(memory, bytes) : 0;
 }
 
+/* The error to be told: the first. */
+static int first_of(int error, int next)
+{
+	return error != 0 ? error : next;
+}
+
 int oring_exit(struct oring *ring)
 {
-	int ret[5] = { 0, 0, 0, 0, 0 };
-	int i;
+	int ret = 0;
 
 	if (ring->layout != ORING_LAYOUT)
 		return 0;
 	if (ring->enter_flags & ORING_ENTER_REGISTERED_RING)
-		ret[0] = unregister_self(ring);
+		ret = unregister_self(ring);
 	if (!ring->memory_is_callers) {
-		ret[1] = unmap(ring->sqe_memory, ring->sqe_bytes);
-		ret[2] = unmap(ring->ring_memory, ring->ring_bytes);
+		ret = first_of(ret, unmap(ring->sqe_memory, ring->sqe_bytes));
+		ret = first_of(ret, unmap(ring->ring_memory, ring->ring_bytes));
 	}
-	ret[3] = unmap(ring->wait_memory, ring->wait_bytes);
+	ret = first_of(ret, unmap(ring->wait_memory, ring->wait_bytes));
 	if (ring->fd >= 0)
-		ret[4] = sys_close(ring->fd);
+		ret = first_of(ret, sys_close(ring->fd));
 	clear_ring(ring);
-	for (i = 0; i < 4 && ret[i] == 0; i++)
-		;
-	return ret[i];
+	return ret;
 }

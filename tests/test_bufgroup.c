@@ -42,6 +42,15 @@ static void make(struct rig *rig, struct store *store, uint32_t size, uint32_t c
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, store->ends), 0);
 }
 
+static void unmake(struct rig *rig, struct store *store)
+{
+	cr_assert_eq(oring_bufgroup_exit(&store->group, &rig->ring), 0);
+	close(store->ends[0]);
+	close(store->ends[1]);
+	munmap(store->memory, 4096);
+	free(store->arena);
+}
+
 /* All buffers are the kernel's again, by our books and by its own. */
 static void end(struct rig *rig, struct store *store)
 {
@@ -52,11 +61,7 @@ static void end(struct rig *rig, struct store *store)
 	available = oring_bufring_available(&store->group.ring, &rig->ring);
 	if (available != -EINVAL) /* not before 6.8 */
 		cr_assert_eq(available, (int)store->group.count);
-	cr_assert_eq(oring_bufgroup_exit(&store->group, &rig->ring), 0);
-	close(store->ends[0]);
-	close(store->ends[1]);
-	munmap(store->memory, 4096);
-	free(store->arena);
+	unmake(rig, store);
 }
 
 static void send_bytes(struct store *store, const void *bytes, size_t length)
@@ -69,7 +74,7 @@ static struct oring_cqe receive(struct rig *rig, struct store *store)
 	struct oring_sqe *sqe = rig_sqe(rig);
 
 	oring_prep_recv(sqe, oring_file_fd(store->ends[0]), NULL, 0, 0);
-	oring_sqe_select_buffer(sqe, 7);
+	oring_sqe_buffer_select(sqe, 7);
 	return rig_reap(rig);
 }
 
@@ -209,11 +214,7 @@ RING_TEST(bufgroup, incremental)
 		}
 	}
 	cr_assert_eq(oring_bufgroup_out(&store.group), 0);
-	cr_assert_eq(oring_bufgroup_exit(&store.group, &rig->ring), 0);
-	close(store.ends[0]);
-	close(store.ends[1]);
-	munmap(store.memory, 4096);
-	free(store.arena);
+	end(rig, &store);
 }
 
 /* A bundle of 2048 bytes into 256-byte buffers, @rounds times round the ring. */
@@ -240,7 +241,8 @@ static void bundles(struct rig *rig, uint16_t flags, uint32_t message, int round
 			uint32_t n = 0, length = 0;
 			struct oring_cqe cqe;
 
-			oring_prep_recv_bundle(sqe, oring_file_fd(store.ends[0]), 7, 0, 0);
+			oring_prep_recv_bundle(sqe, oring_file_fd(store.ends[0]), 0);
+			oring_sqe_buffer_select(sqe, 7);
 			cqe = rig_reap(rig);
 			cr_assert_gt(cqe.res, 0, "%s", strerror(-cqe.res));
 			cr_assert_eq(oring_bufgroup_open(&store.group, &cqe, &walk), 0);
@@ -259,8 +261,7 @@ static void bundles(struct rig *rig, uint16_t flags, uint32_t message, int round
 			came += length;
 		}
 	}
-	if (!flags)
-		end(rig, &store);
+	end(rig, &store);
 }
 
 RING_TEST(bufgroup, bundles)
@@ -300,11 +301,7 @@ RING_TEST(bufgroup, foreign_completions)
 	cqe.res = -EIO;
 	cr_assert_eq(oring_bufgroup_drop(&store.group, &cqe), 0);
 	cr_assert_eq(oring_bufgroup_out(&store.group), 0);
-	cr_assert_eq(oring_bufgroup_exit(&store.group, &rig->ring), 0);
-	close(store.ends[0]);
-	close(store.ends[1]);
-	munmap(store.memory, 4096);
-	free(store.arena);
+	unmake(rig, &store);
 }
 
 Test(bufgroup, the_right_size)

@@ -92,7 +92,8 @@ struct oring_piece {
 /* A walk over the pieces of one completion. */
 struct oring_bufwalk {
 	struct oring_bufgroup *group;
-	uint32_t left; /* bytes not walked over */
+	uint32_t left;	  /* bytes not walked over */
+	uint32_t buffers; /* that it may still lead to: each once */
 	uint16_t bid;
 	bool more; /* the kernel goes on in the last buffer */
 	bool over;

@@ -32,7 +32,7 @@ struct oring_bufring {
 struct oring_bufring_params {
 	void *memory;	   /* at a page, oring_bufring_size() bytes; NULL: the kernel's (6.4) */
 	uint32_t entries;  /* a power of two, 1 to 32768 */
-	uint16_t bgid;	   /* the group's number, any that is free */
+	uint16_t bgid;	   /* the group's number, any that is free; in kernel memory below 2048 */
 	uint16_t flags;	   /* ORING_PBUF_RING_INC: buffers are consumed piece by piece (6.12) */
 	uint32_t min_left; /* with INC: a rest below this counts as used up (7.1); or 0 */
 };
