@@ -34,5 +34,8 @@
 #include "oring/pool.h"
 #include "oring/bufring.h"
 #include "oring/bufgroup.h"
+#include "oring/multishot.h"
+#include "oring/message.h"
+#include "oring/zc.h"
 
 #endif

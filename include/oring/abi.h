@@ -375,26 +375,31 @@ struct oring_reg_wait {
  * asm-generic/errno.h, which holds on every architecture supported here. They
  * equal <errno.h>'s; they stand here because no libc header is included.
  */
-#define ORING_EPERM	 1
-#define ORING_ENOENT	 2
-#define ORING_EINTR	 4
-#define ORING_ENXIO	 6
-#define ORING_EBADF	 9
-#define ORING_EAGAIN	 11
-#define ORING_ENOMEM	 12
-#define ORING_EFAULT	 14
-#define ORING_EBUSY	 16
-#define ORING_EEXIST	 17
-#define ORING_EINVAL	 22
-#define ORING_ERANGE	 34
-#define ORING_ENOSYS	 38
-#define ORING_EBADSLT	 57
-#define ORING_ETIME	 62
-#define ORING_EOVERFLOW	 75
-#define ORING_EOPNOTSUPP 95
-#define ORING_ENOBUFS	 105
-#define ORING_EALREADY	 114
-#define ORING_ESTALE	 116
-#define ORING_ECANCELED	 125
+#define ORING_EPERM	   1
+#define ORING_ENOENT	   2
+#define ORING_EINTR	   4
+#define ORING_ENXIO	   6
+#define ORING_EBADF	   9
+#define ORING_EAGAIN	   11
+#define ORING_ENOMEM	   12
+#define ORING_EFAULT	   14
+#define ORING_EBUSY	   16
+#define ORING_EEXIST	   17
+#define ORING_EINVAL	   22
+#define ORING_ENFILE	   23
+#define ORING_EMFILE	   24
+#define ORING_ERANGE	   34
+#define ORING_ENOSYS	   38
+#define ORING_EBADSLT	   57
+#define ORING_ETIME	   62
+#define ORING_EOVERFLOW	   75
+#define ORING_EOPNOTSUPP   95
+#define ORING_ECONNABORTED 103
+#define ORING_ENOBUFS	   105
+#define ORING_EALREADY	   114
+#define ORING_ESTALE	   116
+#define ORING_ECANCELED	   125
+/* Not meant for programs, but an open that is interrupted in a worker shows it. */
+#define ORING_ERESTARTSYS 512
 
 #endif

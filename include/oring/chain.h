@@ -88,7 +88,9 @@ ORING_API int oring_chain_end(struct oring_chain *chain);
  * Return: a blank entry for the operation, linked to the timeout behind it;
  * prep it as any other. NULL if there is no room for both: then nothing has
  * changed. Two completions will come, in either order: oring_deadline_end()
- * says what they mean together. Since: 5.5.
+ * says what they mean together. An operation that blocks a kernel worker (an open
+ * of a fifo, forced there) may outlast the time: recent kernels start the timeout
+ * after it was issued. Since: 5.5.
  */
 ORING_API struct oring_sqe *oring_reserve_with_deadline(struct oring *ring,
 							const struct oring_timespec *ts,
@@ -109,6 +111,7 @@ enum oring_deadline_end {
  *	res            timer_res          means
  *	-ECANCELED     -ETIME, -EALREADY  expired
  *	-EINTR         -ETIME, -EALREADY  expired, while a worker thread was at it
+ *	                                  (an open tells it as -512, ERESTARTSYS)
  *	-ECANCELED     anything else      cancelled: by a cancel, by a failure before
  *	                                  it in its chain, or with the ring
  *	anything else  -ECANCELED         done in time
@@ -124,7 +127,7 @@ ORING_INLINE enum oring_deadline_end oring_deadline_end(int32_t res, int32_t tim
 {
 	bool timed = timer_res == -ORING_ETIME || timer_res == -ORING_EALREADY;
 
-	if (res != -ORING_ECANCELED && res != -ORING_EINTR)
+	if (res != -ORING_ECANCELED && res != -ORING_EINTR && res != -ORING_ERESTARTSYS)
 		return ORING_DEADLINE_DONE;
 	if (timed)
 		return ORING_DEADLINE_EXPIRED;

@@ -78,7 +78,7 @@ ORING_API int oring_start(struct oring *ring);
  * another thread return -EEXIST (the index would mean another ring there).
  * Registration, polling and oring_fd() go by the descriptor as before. The
  * library looks at the thread pointer to know the thread: one must be set up,
- * as every libc does.
+ * as every libc does. A forked child has its parent's: it must not use the ring.
  *
  * Return: 0; -EBUSY without room (16 a thread), -EEXIST if it is done already;
  * -EINVAL before 5.18. Threads: owner only. Since: 5.18.

@@ -275,8 +275,11 @@ ORING_API int oring_register_pbuf_status(struct oring *ring, uint16_t bgid, uint
  * @cancel: what to cancel (as ASYNC_CANCEL), and how long to wait at most; both
  *          numbers of the timeout -1: without limit
  *
- * Their completions come as ever. Return: 0; -ENOENT if there is none; -ETIME.
- * Since: 6.0.
+ * Their completions come as ever. It does not wait well for requests that a
+ * worker is at: with ANY they are not counted, on SQPOLL rings not found, and with
+ * DEFER_TASKRUN the whole time passes although they have ended.
+ *
+ * Return: 0; -ENOENT if there is none; -ETIME. Since: 6.0.
  */
 ORING_API int oring_register_sync_cancel(struct oring *ring,
 					 const struct oring_sync_cancel_reg *cancel);

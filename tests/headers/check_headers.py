@@ -46,7 +46,7 @@ LAYERS = [
     ["sq", "cq"],
     ["reg"],
     ["setup", "fast", "resize", "drain", "bufring"],
-    ["feature", "chain", "shared", "wake", "describe", "bufgroup", "multishot", "zc", "listen",
+    ["feature", "chain", "shared", "wake", "describe", "bufgroup", "multishot", "message", "zc", "listen",
      "multicast", "pool", "zcrx"],
 ]
 # And neither includes the other: entries are filled without a ring, rings driven without prep.

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* What completions of multishot requests mean: no more than a table, and three bits of state. */
+#include "oring/multishot.h"
+#include "oring/prep.h"
+
+/* As in poll(2): what ends a poll, and what it watches. */
+#define POLL_OVER (0x08 | 0x10 | 0x20) /* POLLERR, POLLHUP, POLLNVAL */
+
+static bool brings_data(uint32_t kind, int32_t res)
+{
+	switch (kind) {
+	case ORING_STREAM_RECV:
+	case ORING_STREAM_READ:
+		return res > 0;
+	case ORING_STREAM_TIMEOUT:
+		return res == -ORING_ETIME;
+	default:
+		return res >= 0;
+	}
+}
+
+/* Why a stream ended, by its last result. */
+static uint32_t end_of(uint32_t kind, int32_t res)
+{
+	if (res == -ORING_ECANCELED)
+		return ORING_STREAM_CANCELLED;
+	switch (kind) {
+	case ORING_STREAM_TIMEOUT:
+		return res == -ORING_ETIME || res >= 0 ? ORING_STREAM_FINISHED
+						       : ORING_STREAM_FAILED;
+	case ORING_STREAM_POLL:
+		if (res >= 0)
+			return res & POLL_OVER ? ORING_STREAM_FINISHED : ORING_STREAM_BROKEN_OFF;
+		return ORING_STREAM_FAILED;
+	case ORING_STREAM_ACCEPT:
+		return res >= 0 ? ORING_STREAM_BROKEN_OFF : ORING_STREAM_FAILED;
+	default:
+		if (res == -ORING_ENOBUFS)
+			return ORING_STREAM_STARVED;
+		if (res == 0)
+			return ORING_STREAM_FINISHED;
+		return res > 0 ? ORING_STREAM_BROKEN_OFF : ORING_STREAM_FAILED;
+	}
+}
+
+/* Errors of the moment: the same request may work a little later. */
+static bool passes(int32_t error)
+{
+	switch (-error) {
+	case ORING_EINTR:
+	case ORING_EAGAIN:
+	case ORING_ENOMEM:
+	case ORING_ENFILE:
+	case ORING_EMFILE:
+	case ORING_ENOBUFS:
+	case ORING_ECONNABORTED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool worth_arming(uint32_t end, int32_t res)
+{
+	return end == ORING_STREAM_STARVED || end == ORING_STREAM_BROKEN_OFF ||
+	       (end == ORING_STREAM_FAILED && passes(res));
+}
+
+static struct oring_step nothing(void)
+{
+	struct oring_step step;
+
+	step.end = ORING_STREAM_GOES_ON;
+	step.data = false;
+	step.arm_again = false;
+	step.cancel_again = false;
+	step.retired = false;
+	return step;
+}
+
+int oring_multishot_arm(struct oring_multishot *stream, struct oring_sqe *sqe)
+{
+	if (oring_multishot_busy(stream))
+		return -ORING_EBUSY;
+	oring_sqe_set_context(sqe, stream->context);
+	stream->state = ORING_MULTISHOT_ARMED;
+	return 0;
+}
+
+struct oring_step oring_multishot_step(struct oring_multishot *stream, const struct oring_cqe *cqe)
+{
+	struct oring_step step = nothing();
+
+	/* Nothing was armed: it is not this stream's completion. */
+	if (!(stream->state & ORING_MULTISHOT_ARMED))
+		return step;
+	step.data = brings_data(stream->kind, cqe->res);
+	if (oring_cqe_has_more(cqe))
+		return step;
+	stream->state &= ~ORING_MULTISHOT_ARMED;
+	step.end = end_of(stream->kind, cqe->res);
+	step.arm_again =
+		!(stream->state & ORING_MULTISHOT_ASKED) && worth_arming(step.end, cqe->res);
+	step.retired = !(stream->state & ORING_MULTISHOT_CANCEL);
+	return step;
+}
+
+int oring_multishot_cancel(struct oring_multishot *stream, struct oring_sqe *sqe,
+			   oring_context canceller)
+{
+	stream->state |= ORING_MULTISHOT_ASKED;
+	if (stream->state & ORING_MULTISHOT_CANCEL)
+		return -ORING_EALREADY;
+	if (!(stream->state & ORING_MULTISHOT_ARMED))
+		return -ORING_ENOENT;
+	if (sqe == NULL)
+		return -ORING_EAGAIN;
+	oring_prep_async_cancel(sqe, stream->context, 0);
+	oring_sqe_set_context(sqe, canceller);
+	stream->state |= ORING_MULTISHOT_CANCEL;
+	return 0;
+}
+
+struct oring_step oring_multishot_cancel_step(struct oring_multishot *stream,
+					      const struct oring_cqe *cqe)
+{
+	struct oring_step step = nothing();
+
+	if (!(stream->state & ORING_MULTISHOT_CANCEL))
+		return step;
+	stream->state &= ~ORING_MULTISHOT_CANCEL;
+	step.retired = !(stream->state & ORING_MULTISHOT_ARMED);
+	/* Not found, or busy at this moment: its last completion may be on its way, or not. */
+	step.cancel_again = !step.retired && cqe->res < 0;
+	return step;
+}
