@@ -34,6 +34,7 @@
 #include "oring/pool.h"
 #include "oring/bufring.h"
 #include "oring/bufgroup.h"
+#include "oring/plan.h"
 #include "oring/multishot.h"
 #include "oring/message.h"
 #include "oring/zc.h"

@@ -48,6 +48,7 @@ LAYERS = [
     ["setup", "fast", "resize", "drain", "bufring"],
     ["feature", "chain", "shared", "wake", "describe", "bufgroup", "multishot", "message", "zc", "listen",
      "multicast", "pool", "zcrx"],
+    ["plan"],
 ]
 # And neither includes the other: entries are filled without a ring, rings driven without prep.
 APART = ({"prep"}, {"ring", "sq", "cq"})
