@@ -36,13 +36,14 @@ enum shape {
 	SHAPE_cqe32,
 	SHAPE_no_sqarray,
 	SHAPE_cqe_mixed,
-	SHAPE_COUNT
+	SHAPE_COUNT,
+	SHAPE_fast = SHAPE_COUNT /* as oring_init_fast() makes it; only where a test names it */
 };
 
 static const struct {
 	const char *name;
 	uint32_t flags;
-} shapes[SHAPE_COUNT] = {
+} shapes[SHAPE_COUNT + 1] = {
 	{ "plain", 0 },
 	{ "single_issuer", ORING_SETUP_SINGLE_ISSUER | ORING_SETUP_COOP_TASKRUN },
 	{ "defer_taskrun", ORING_SETUP_SINGLE_ISSUER | ORING_SETUP_DEFER_TASKRUN |
@@ -52,6 +53,7 @@ static const struct {
 	{ "cqe32", ORING_SETUP_CQE32 },
 	{ "no_sqarray", ORING_SETUP_NO_SQARRAY },
 	{ "cqe_mixed", ORING_SETUP_CQE_MIXED },
+	{ "fast", 0 },
 };
 
 struct rig {
@@ -116,7 +118,12 @@ static inline void run_on_shape(enum shape shape, void (*body)(struct rig *rig))
 	memset(&rig, 0, sizeof(rig));
 	rig.shape = shape;
 	rig.next_id = 0x0123456789abcd00;
-	require_ring(&rig.ring, RIG_ENTRIES, shapes[shape].flags);
+	if (shape == SHAPE_fast) {
+		cr_assert_eq(oring_init_fast(&rig.ring, RIG_ENTRIES, NULL, NULL), 0);
+		cr_assert_eq(oring_start(&rig.ring), 0);
+	} else {
+		require_ring(&rig.ring, RIG_ENTRIES, shapes[shape].flags);
+	}
 	cr_assert_eq(oring_feature_ask(&rig.ring, &rig.can), 0);
 	body(&rig);
 	cr_assert_eq(oring_exit(&rig.ring), 0);

@@ -6,6 +6,12 @@
 #include <signal.h>
 #include <time.h>
 
+/* On each shape, and with arguments from a registered region. */
+#define WAIT_TEST(name)                           \
+	static void wait_##name(struct rig *rig); \
+	RING_TEST_ON(wait, name, fast)            \
+	RING_TEST(wait, name)
+
 static int64_t now_ns(clockid_t clock)
 {
 	struct timespec ts;
@@ -24,7 +30,7 @@ static uint64_t arm_long_timeout(struct rig *rig)
 	return sqe->user_data;
 }
 
-RING_TEST(wait, nothing_comes_in_time)
+WAIT_TEST(nothing_comes_in_time)
 {
 	/* A16, B11: -ETIME, not early, and no completion of the wait's own. */
 	struct oring_wait_arg arg;
@@ -37,7 +43,7 @@ RING_TEST(wait, nothing_comes_in_time)
 	cr_assert_eq(oring_get_events(&rig->ring), 0);
 }
 
-RING_TEST(wait, absolute_times)
+WAIT_TEST(absolute_times)
 {
 	struct oring_wait_arg arg;
 	int64_t begin = now_ns(CLOCK_MONOTONIC);
@@ -54,7 +60,7 @@ RING_TEST(wait, absolute_times)
 	cr_assert_eq(oring_wait(&rig->ring, 1, &arg), -ETIME);
 }
 
-RING_TEST(wait, zero_time_does_not_sleep)
+WAIT_TEST(zero_time_does_not_sleep)
 {
 	struct oring_wait_arg arg;
 	int i;
@@ -71,7 +77,7 @@ RING_TEST(wait, zero_time_does_not_sleep)
 	cr_assert_eq(oring_wait(&rig->ring, 0, &arg), 2);
 }
 
-RING_TEST(wait, times_that_are_none)
+WAIT_TEST(times_that_are_none)
 {
 	/* Trap 28: the kernel would take them for the past. */
 	static const struct oring_timespec bad[] = { { -1, 0 }, { 0, -1 }, { 0, 1000000000 } };
@@ -111,7 +117,7 @@ RING_TEST(wait, ready_ones_need_no_system_call)
 	rig->ring.enter_fd = fd;
 }
 
-RING_TEST(wait, counts)
+WAIT_TEST(counts)
 {
 	/* Five that complete later, by workers: waiting for all of them returns no earlier. */
 	int i;
@@ -127,7 +133,7 @@ RING_TEST(wait, counts)
 	cr_assert_eq(oring_wait(&rig->ring, 5, NULL), 5, "again: they are still there");
 }
 
-RING_TEST(wait, an_expired_timeout_entry_ends_it)
+WAIT_TEST(an_expired_timeout_entry_ends_it)
 {
 	/* The kernel returns at a timeout's completion, however many were wanted. */
 	struct oring_timespec ts[2] = { { 0, 300 * 1000 * 1000 }, { 60, 0 } };
@@ -143,7 +149,7 @@ RING_TEST(wait, an_expired_timeout_entry_ends_it)
 	cr_assert_eq(rig_result_of(rig, late, 2), -ECANCELED);
 }
 
-RING_TEST(wait, outcome_of_submit_and_wait)
+WAIT_TEST(outcome_of_submit_and_wait)
 {
 	/* Trap 25: with something submitted an expired wait is no error, but is told. */
 	struct oring_outcome outcome;
@@ -163,7 +169,7 @@ RING_TEST(wait, outcome_of_submit_and_wait)
 	cr_assert_eq(outcome.error, -ETIME);
 }
 
-RING_TEST(wait, min_wait)
+WAIT_TEST(min_wait)
 {
 	/* Section 1.5: after min_wait one completion is enough; without any, the whole time. */
 	struct oring_wait_arg arg;
@@ -186,7 +192,7 @@ RING_TEST(wait, min_wait)
 	cr_assert_geq(now_ns(CLOCK_MONOTONIC) - begin, 20 * 1000 * 1000);
 }
 
-RING_TEST(wait, without_extended_arguments)
+WAIT_TEST(without_extended_arguments)
 {
 	/* A kernel before 5.11, played by clearing the feature: told without an enter. */
 	struct oring_wait_arg arg;
@@ -251,7 +257,7 @@ static void start_killer(struct killer *killer, int delay_ms, int times)
 	cr_assert_eq(pthread_create(&killer->thread, NULL, kill_later, killer), 0);
 }
 
-RING_TEST(wait, interrupted)
+WAIT_TEST(interrupted)
 {
 	/* Traps 21, 25, 29: -EINTR despite SA_RESTART, only if nothing is ready or submitted. */
 	struct oring_outcome outcome;
@@ -282,7 +288,7 @@ RING_TEST(wait, interrupted)
 	cr_assert_eq(rig_result_of(rig, id, 2), -ECANCELED);
 }
 
-RING_TEST(wait, signal_mask)
+WAIT_TEST(signal_mask)
 {
 	/* Trap 27: blocked in the wait, delivered after it; with and without a timeout. */
 	uint64_t blocked = 1ULL << (SIGUSR1 - 1);
@@ -313,7 +319,7 @@ RING_TEST(wait, signal_mask)
 	pthread_join(killer.thread, NULL);
 }
 
-RING_TEST(wait, not_counted_as_io)
+WAIT_TEST(not_counted_as_io)
 {
 	struct oring_wait_arg arg;
 	int ret;
@@ -341,7 +347,7 @@ RING_TEST(wait, not_counted_as_io)
 	cr_assert_eq(oring_wait(&rig->ring, 1, &arg), -EINVAL);
 }
 
-RING_TEST(wait, absolute_times_of_each_clock)
+WAIT_TEST(absolute_times_of_each_clock)
 {
 	static const clockid_t clocks[] = { CLOCK_BOOTTIME, CLOCK_MONOTONIC };
 	struct timespec before, after;
