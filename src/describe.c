@@ -127,7 +127,7 @@ const char *oring_error_name(int error)
 	size_t i;
 
 	for (i = 0; i < COUNT(error_names); i++) {
-		if (error_names[i].error == -error)
+		if (-error_names[i].error == error)
 			return error_names[i].name;
 	}
 	return NULL;

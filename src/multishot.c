@@ -46,14 +46,14 @@ static uint32_t end_of(uint32_t kind, int32_t res)
 /* Errors of the moment: the same request may work a little later. */
 static bool passes(int32_t error)
 {
-	switch (-error) {
-	case ORING_EINTR:
-	case ORING_EAGAIN:
-	case ORING_ENOMEM:
-	case ORING_ENFILE:
-	case ORING_EMFILE:
-	case ORING_ENOBUFS:
-	case ORING_ECONNABORTED:
+	switch (error) {
+	case -ORING_EINTR:
+	case -ORING_EAGAIN:
+	case -ORING_ENOMEM:
+	case -ORING_ENFILE:
+	case -ORING_EMFILE:
+	case -ORING_ENOBUFS:
+	case -ORING_ECONNABORTED:
 		return true;
 	default:
 		return false;
