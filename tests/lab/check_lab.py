@@ -24,6 +24,7 @@ import debian  # noqa: E402
 import guest  # noqa: E402
 import initramfs  # noqa: E402
 import kernels  # noqa: E402
+import matrix  # noqa: E402
 import programs  # noqa: E402
 import tap_summary  # noqa: E402
 
@@ -492,6 +493,43 @@ def a_guest_that_does_not_finish_is_booted_again():
 def a_failure_weighs_more_than_what_is_missing():
     ends = [lambda: (1, []), lambda: raise_error(debian.LabError("no mirror"))]
     check(logged(lambda: ends.pop(0)())[0], 1)
+
+
+# ---- the matrix ----
+
+def series_log(folder, series, release, *lines):
+    path = os.path.join(folder, series + ".json")
+    text = "\n".join([f"1..{len(lines)}", *lines]) + "\n"
+    failed = int(any(line.startswith("not ok") for line in lines))
+    matrix.save(path, release, [{"name": f"linux-{series}/test_prep", "result": "TAP",
+                                 "returncode": failed, "stdout": text, "stderr": ""}])
+    return path
+
+
+@test
+def the_matrix_says_what_works_where():
+    with tempfile.TemporaryDirectory() as folder:
+        logs = {
+            "5.10": series_log(folder, "5.10", "5.10.1-x", "ok - prep::nop__plain  (0.00s)",
+                               "ok - prep::nop__cqe32  # SKIP setup flags: not on this kernel",
+                               "ok - prep::bind__plain  # SKIP operation bind: not on this kernel"),
+            "7.3": series_log(folder, "7.3", "7.3.4-x", "ok - prep::nop__plain  (0.00s)",
+                              "not ok - prep::bind__plain  (0.01s)", "ok - prep::bind__cqe32  (0.01s)",
+                              "ok - prep::futex_wait  (0.00s)"),
+        }
+        made = matrix.collect(logs)
+        check([kernel["release"] for kernel in made["kernels"]], ["5.10.1-x", "7.3.4-x"])
+        states = {feature["feature"]: {series: on["state"] for series, on in feature["on"].items()}
+                  for feature in made["features"]}
+        check(states, {"nop": {"5.10": "passed", "7.3": "passed"},
+                       "bind": {"5.10": "absent", "7.3": "failed"}, "futex_wait": {"7.3": "passed"}})
+        check(matrix.floors(made), [("test_prep", "5.10", "7.3")])
+        matrix.write(made, folder)
+        with open(os.path.join(folder, "matrix.md"), encoding="utf-8") as file:
+            text = file.read()
+        for part in ("| prep: bind | – | **failed** |", "| prep: futex wait | ? | yes |",
+                     "- operation bind: not on this kernel (5.10)", "- 7.3: 7.3.4-x"):
+            check_in(part, text)
 
 
 def main():

@@ -16,6 +16,7 @@ import debian
 import guest
 import initramfs
 import kernels
+import matrix
 import programs
 import tap_summary
 
@@ -98,6 +99,7 @@ class Run:
     def __init__(self, lab, series, options, filtered=False):
         self.lab, self.series, self.options, self.filtered = lab, series, options, filtered
         self.label = f"{series} {options.arch}"
+        self.release = ""
 
     def prepare(self, folder, chosen, roots):
         """QEMU's command line."""
@@ -201,15 +203,17 @@ def missing_entry(series, arch, error):
 
 
 def run_series(lab, series, options, chosen, roots, filtered):
-    """One series, again if the guest did not finish. Returns the exit status and entries for a log."""
+    """One series, again if the guest did not finish. Returns the exit status, entries for a log, the release."""
     for left in reversed(range(options.tries)):
-        status, entries = Run(lab, series, options, filtered).tests(chosen, roots)
+        run = Run(lab, series, options, filtered)
+        status, entries = run.tests(chosen, roots)
         if status != UNFINISHED or not left:
-            return status, entries
+            return status, entries, run.release
         say(f"{series} {options.arch}: once more")
 
 
-def run_all(lab, options):
+def run_all(lab, options, ended=lambda series, status, entries, release: None):
+    """Every series that was asked for; @ended is told of each."""
     try:
         guest.need(options.arch)
         begin = time.monotonic()
@@ -224,9 +228,10 @@ def run_all(lab, options):
     worst, entries = PASSED, []
     for series in options.series:
         try:
-            status, more = run_series(lab, series, options, chosen, roots, filtered)
+            status, more, release = run_series(lab, series, options, chosen, roots, filtered)
         except debian.LabError as error:
-            status, more = MISSING, [missing_entry(series, options.arch, error)]
+            status, more, release = MISSING, [missing_entry(series, options.arch, error)], ""
+        ended(series, status, more, release)
         worst = max(worst, status, key=SEVERITY.index)
         entries += more
     return worst, entries
@@ -237,6 +242,30 @@ def command_run(lab, options):
     if options.log:
         with open(options.log, "w", encoding="utf-8") as file:
             file.writelines(json.dumps(entry) + "\n" for entry in entries)
+    return status
+
+
+def command_matrix(lab, options):
+    """Results of series that were run before are kept, so that one may be run again alone."""
+    folder = os.path.join(lab.cache, "matrix", options.arch)
+
+    def log_of(series):
+        return os.path.join(folder, series + ".json")
+
+    def keep(series, status, entries, release):
+        if status in (PASSED, FAILED):
+            matrix.save(log_of(series), release, entries)
+
+    wanted = options.series
+    options.test = []
+    if not options.fresh:
+        options.series = [series for series in wanted if not os.path.exists(log_of(series))]
+    status, _ = run_all(lab, options, keep) if options.series else (PASSED, [])
+    logs = {series: log_of(series) for series in wanted if os.path.exists(log_of(series))}
+    if not logs:
+        return status
+    matrix.write(matrix.collect(logs), options.out)
+    say(f"{options.out}/matrix.md and matrix.json are written, of {', '.join(logs)}")
     return status
 
 
@@ -282,15 +311,23 @@ def parser():
     run.usage = "kernel-lab run [OPTION...] SERIES,... [-- TEST...]"
     run.epilog = TESTS + EXITS
     run.add_argument("series", metavar="SERIES,...", help="as 6.1,newest; or all")
-    run.add_argument("--keep", action="store_true", help="keep initramfs, drives and console")
-    run.add_argument("--timeout", type=int, default=3600, metavar="S",
-                     help="limit of a whole guest in seconds (default: %(default)s)")
-    run.add_argument("--tries", type=int, default=1, metavar="N",
-                     help="boot up to N times if a guest does not finish (default: %(default)s)")
     run.add_argument("--log", metavar="FILE", help="write results as Meson's testlog.json")
+    table = add("matrix", command_matrix, "run all tests on each series, and write what works where")
+    table.add_argument("series", nargs="?", default="all", metavar="SERIES,...",
+                       help="as 6.1,7.3 (default: all)")
+    table.add_argument("--fresh", action="store_true",
+                       help="run series again that were run before")
+    table.add_argument("--out", default=os.path.join(programs.TOP, "bench/results"), metavar="FOLDER",
+                       help="where matrix.md and matrix.json go (default: bench/results)")
+    for one in run, table:
+        one.add_argument("--keep", action="store_true", help="keep initramfs, drives and console")
+        one.add_argument("--timeout", type=int, default=3600, metavar="S",
+                         help="limit of a whole guest in seconds (default: %(default)s)")
+        one.add_argument("--tries", type=int, default=1, metavar="N",
+                         help="boot up to N times if a guest does not finish (default: %(default)s)")
     shell = add("shell", command_shell, "boot one kernel into a shell on this terminal")
     shell.add_argument("series", metavar="SERIES")
-    for one in run, shell:
+    for one in run, table, shell:
         one.add_argument("--program-timeout", type=int, default=programs.LIMIT, metavar="S",
                          help="limit of one program in seconds (default: %(default)s)")
     return top
@@ -323,6 +360,6 @@ def main():
     except KeyboardInterrupt:
         say("interrupted")
         status = 130
-    if options.command in ("run", "fetch"):
+    if options.command in ("run", "matrix", "fetch"):
         say(f"{time.monotonic() - begin:.0f} s in all")
     return status
