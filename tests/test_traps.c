@@ -481,6 +481,8 @@ RING_TEST(traps, overflow_ends_a_multishot)
 	}
 	cr_assert(oring_cq_overflowed(&rig->ring));
 	cr_assert(drain_for(rig, id, &cqe), "its completion is not lost");
+	if (oring_cqe_has_more(&cqe) && !oring_feature_has_op(&rig->can, ORING_OP_SEND_ZC))
+		cr_skip_test("an end of multishots by overflow: not on this kernel (before 6.0)");
 	cr_assert_not(oring_cqe_has_more(&cqe), "and says that it was the last");
 	cr_assert_eq(write(event, &one, 8), 8);
 	cr_assert_not(drain_for(rig, id, &cqe));
