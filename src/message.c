@@ -2,27 +2,45 @@
 /* The layout of received messages. */
 #include "oring/message.h"
 
+/* As in recvmsg(2), MSG_TRUNC: unless it was asked for, payloadlen does not tell of what was cut. */
+#define TRUNCATED 0x20U
+
+/* Messages need not be aligned: in incremental buffers they lie one after the other. */
+static void take(void *to, const unsigned char *from, size_t length)
+{
+	unsigned char *bytes = (unsigned char *)to;
+	size_t i;
+
+	for (i = 0; i < length; i++)
+		bytes[i] = from[i];
+}
+
+static uint32_t at_most(uint32_t length, size_t room)
+{
+	return length > room ? (uint32_t)room : length;
+}
+
 int oring_message_parse(const void *data, size_t length, size_t name_room, size_t control_room,
 			struct oring_message *message)
 {
 	const unsigned char *at = (const unsigned char *)data;
-	const struct oring_recvmsg_out *out = (const struct oring_recvmsg_out *)data;
+	struct oring_recvmsg_out out;
 	size_t payload;
 
-	if (length < sizeof(*out) || length - sizeof(*out) < name_room ||
-	    length - sizeof(*out) - name_room < control_room)
+	if (length < sizeof(out) || length - sizeof(out) < name_room ||
+	    length - sizeof(out) - name_room < control_room)
 		return -ORING_EINVAL;
-	payload = length - sizeof(*out) - name_room - control_room;
-	message->name = at + sizeof(*out);
-	message->name_cut = out->namelen > name_room;
-	message->name_length = message->name_cut ? (uint32_t)name_room : out->namelen;
+	take(&out, at, sizeof(out));
+	payload = length - sizeof(out) - name_room - control_room;
+	message->name = at + sizeof(out);
+	message->name_cut = out.namelen > name_room;
+	message->name_length = at_most(out.namelen, name_room);
 	message->control = message->name + name_room;
-	message->control_length =
-		out->controllen > control_room ? (uint32_t)control_room : out->controllen;
+	message->control_length = at_most(out.controllen, control_room);
 	message->payload = message->control + control_room;
-	message->payload_cut = out->payloadlen > payload;
-	message->payload_length = message->payload_cut ? (uint32_t)payload : out->payloadlen;
-	message->flags = out->flags;
+	message->payload_cut = (out.flags & TRUNCATED) != 0 || out.payloadlen > payload;
+	message->payload_length = at_most(out.payloadlen, payload);
+	message->flags = out.flags;
 	return 0;
 }
 
@@ -37,17 +55,14 @@ bool oring_message_control(const struct oring_message *message, size_t *cursor,
 			   struct oring_control *control)
 {
 	struct control_header header;
-	unsigned char *to = (unsigned char *)&header;
-	size_t left, i;
+	size_t left;
 
 	if (*cursor > message->control_length)
 		return false;
 	left = message->control_length - *cursor;
 	if (left < sizeof(header))
 		return false;
-	/* Buffers need not be aligned. */
-	for (i = 0; i < sizeof(header); i++)
-		to[i] = message->control[*cursor + i];
+	take(&header, message->control + *cursor, sizeof(header));
 	if (header.length < sizeof(header) || header.length > left)
 		return false;
 	control->level = header.level;
