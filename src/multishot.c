@@ -3,13 +3,11 @@
 #include "oring/multishot.h"
 #include "oring/prep.h"
 
-/* As in poll(2): what ends a poll, and what it watches. */
-#define POLL_OVER (0x08 | 0x10 | 0x20) /* POLLERR, POLLHUP, POLLNVAL */
-
 static bool brings_data(uint32_t kind, int32_t res)
 {
 	switch (kind) {
 	case ORING_STREAM_RECV:
+	case ORING_STREAM_RECVMSG:
 	case ORING_STREAM_READ:
 		return res > 0;
 	case ORING_STREAM_TIMEOUT:
@@ -20,18 +18,17 @@ static bool brings_data(uint32_t kind, int32_t res)
 }
 
 /* Why a stream ended, by its last result. */
-static uint32_t end_of(uint32_t kind, int32_t res)
+static uint32_t end_of(const struct oring_multishot *stream, int32_t res)
 {
 	if (res == -ORING_ECANCELED)
 		return ORING_STREAM_CANCELLED;
-	switch (kind) {
+	switch (stream->kind) {
 	case ORING_STREAM_TIMEOUT:
+		if (res == -ORING_ETIME && stream->state & ORING_MULTISHOT_ENDLESS)
+			return ORING_STREAM_BROKEN_OFF;
 		return res == -ORING_ETIME || res >= 0 ? ORING_STREAM_FINISHED
 						       : ORING_STREAM_FAILED;
 	case ORING_STREAM_POLL:
-		if (res >= 0)
-			return res & POLL_OVER ? ORING_STREAM_FINISHED : ORING_STREAM_BROKEN_OFF;
-		return ORING_STREAM_FAILED;
 	case ORING_STREAM_ACCEPT:
 		return res >= 0 ? ORING_STREAM_BROKEN_OFF : ORING_STREAM_FAILED;
 	default:
@@ -43,12 +40,14 @@ static uint32_t end_of(uint32_t kind, int32_t res)
 	}
 }
 
-/* Errors of the moment: the same request may work a little later. */
+/*
+ * Errors of the moment: the same request may work a little later. Not -EAGAIN: the request was
+ * told not to wait, and it would come again at once.
+ */
 static bool passes(int32_t error)
 {
 	switch (error) {
 	case -ORING_EINTR:
-	case -ORING_EAGAIN:
 	case -ORING_ENOMEM:
 	case -ORING_ENFILE:
 	case -ORING_EMFILE:
@@ -84,6 +83,8 @@ int oring_multishot_arm(struct oring_multishot *stream, struct oring_sqe *sqe)
 		return -ORING_EBUSY;
 	oring_sqe_set_context(sqe, stream->context);
 	stream->state = ORING_MULTISHOT_ARMED;
+	if (stream->kind == ORING_STREAM_TIMEOUT && sqe->off == 0)
+		stream->state |= ORING_MULTISHOT_ENDLESS;
 	return 0;
 }
 
@@ -98,7 +99,7 @@ struct oring_step oring_multishot_step(struct oring_multishot *stream, const str
 	if (oring_cqe_has_more(cqe))
 		return step;
 	stream->state &= ~ORING_MULTISHOT_ARMED;
-	step.end = end_of(stream->kind, cqe->res);
+	step.end = end_of(stream, cqe->res);
 	step.arm_again =
 		!(stream->state & ORING_MULTISHOT_ASKED) && worth_arming(step.end, cqe->res);
 	step.retired = !(stream->state & ORING_MULTISHOT_CANCEL);

@@ -68,9 +68,10 @@ struct oring_multishot {
 	uint32_t state;	       /* ORING_MULTISHOT_* */
 };
 
-#define ORING_MULTISHOT_ARMED  1U /* a completion without more is still to come */
-#define ORING_MULTISHOT_CANCEL 2U /* the completion of a cancel is still to come */
-#define ORING_MULTISHOT_ASKED  4U /* to end: it is not armed again */
+#define ORING_MULTISHOT_ARMED	1U /* a completion without more is still to come */
+#define ORING_MULTISHOT_CANCEL	2U /* the completion of a cancel is still to come */
+#define ORING_MULTISHOT_ASKED	4U /* to end: it is not armed again */
+#define ORING_MULTISHOT_ENDLESS 8U /* a timeout without a count */
 
 struct oring_step {
 	uint32_t end;	   /* enum oring_stream_end */
@@ -105,10 +106,14 @@ ORING_INLINE bool oring_multishot_busy(const struct oring_multishot *stream)
  */
 ORING_API int oring_multishot_arm(struct oring_multishot *stream, struct oring_sqe *sqe);
 
-/** oring_multishot_disarm - the entry was taken back (oring_sq_unreserve()), not submitted. */
+/**
+ * oring_multishot_disarm - the entry was taken back (oring_sq_unreserve()), not submitted
+ *
+ * And with it the entry of its cancel, if there was one behind it.
+ */
 ORING_INLINE void oring_multishot_disarm(struct oring_multishot *stream)
 {
-	stream->state &= ~ORING_MULTISHOT_ARMED;
+	stream->state &= ~(ORING_MULTISHOT_ARMED | ORING_MULTISHOT_CANCEL);
 }
 
 /**
