@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* For tests of long requests: sockets of 127.0.0.1, and a group of provided buffers. */
+#ifndef ORING_TESTS_STREAMS_H
+#define ORING_TESTS_STREAMS_H
+
+#include "waiting.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+
+/* What the tests do without the ring ends too. */
+static inline void limit_waits(int sock)
+{
+	struct timeval limit = { 10, 0 };
+
+	/* Not SO_SNDTIMEO: then the ring's work would interrupt a connect for good. */
+	cr_assert_eq(setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
+}
+
+/* A socket of 127.0.0.1 with a port of its own. */
+static inline int local_socket(int type, struct sockaddr_in *address)
+{
+	socklen_t len = sizeof(*address);
+	int sock = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+
+	memset(address, 0, sizeof(*address));
+	address->sin_family = AF_INET;
+	address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	cr_assert_eq(bind(sock, (struct sockaddr *)address, len), 0, "%s", strerror(errno));
+	cr_assert_eq(getsockname(sock, (struct sockaddr *)address, &len), 0);
+	limit_waits(sock);
+	return sock;
+}
+
+static inline int listening_socket(struct sockaddr_in *address)
+{
+	int sock = local_socket(SOCK_STREAM, address);
+
+	cr_assert_eq(listen(sock, 64), 0);
+	return sock;
+}
+
+static inline int client_of(const struct sockaddr_in *address)
+{
+	int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	limit_waits(sock);
+	cr_assert_eq(connect(sock, (const struct sockaddr *)address, sizeof(*address)), 0, "%s",
+		     strerror(errno));
+	return sock;
+}
+
+/* A connected pair over TCP: [0] sends, [1] receives. */
+static inline void make_tcp_pair(int pair[2])
+{
+	struct sockaddr_in address;
+	int listener = listening_socket(&address);
+
+	pair[0] = client_of(&address);
+	pair[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	cr_assert_geq(pair[1], 0);
+	limit_waits(pair[1]);
+	close(listener);
+}
+
+static inline void put(int sock, const void *bytes, size_t length)
+{
+	cr_assert_eq(send(sock, bytes, length, MSG_NOSIGNAL), (ssize_t)length, "%s",
+		     strerror(errno));
+}
+
+static inline void put_text(int sock, const char *text)
+{
+	put(sock, text, strlen(text));
+}
+
+/* ---- buffers ---- */
+
+#define GROUP	  7
+#define MOST_BUFS 64
+
+struct store {
+	struct oring_bufgroup group;
+	struct oring_buf_note notes[MOST_BUFS];
+	unsigned char *arena;
+	void *memory;
+};
+
+/* @count buffers of @size bytes as group GROUP. */
+static inline void make_store(struct rig *rig, struct store *store, uint32_t size, uint32_t count,
+			      uint16_t flags)
+{
+	struct oring_bufgroup_params params;
+	uint32_t entries = 1;
+	int ret;
+
+	while (entries < count)
+		entries *= 2;
+	memset(&params, 0, sizeof(params));
+	store->arena = malloc((size_t)size * count);
+	store->memory =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	params.ring.memory = store->memory;
+	params.ring.entries = entries;
+	params.ring.bgid = GROUP;
+	params.ring.flags = flags;
+	params.base = store->arena;
+	params.notes = store->notes;
+	params.size = size;
+	params.count = count;
+	ret = oring_bufgroup_init(&store->group, &rig->ring, &params);
+	SKIP_IF_REFUSED(ret, flags ? "incremental buffers" : "buffer rings");
+	cr_assert_eq(ret, 0, "%s", strerror(-ret));
+}
+
+/* All buffers are the kernel's again, by our books and by its own. */
+static inline void end_store(struct rig *rig, struct store *store)
+{
+	int available;
+
+	cr_assert_eq(oring_bufgroup_out(&store->group), 0);
+	oring_bufgroup_commit(&store->group);
+	available = oring_bufring_available(&store->group.ring, &rig->ring);
+	if (available != -EINVAL) /* not before 6.8 */
+		cr_assert_eq(available, (int)store->group.count);
+	cr_assert_eq(oring_bufgroup_exit(&store->group, &rig->ring), 0);
+	munmap(store->memory, 4096);
+	free(store->arena);
+}
+
+/* They came together, in 6.0. */
+#define REQUIRE_RECV_MULTISHOT(rig) REQUIRE_OP(rig, ORING_OP_SEND_ZC)
+
+#endif
