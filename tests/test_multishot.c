@@ -16,13 +16,6 @@ static const char *const kind_names[KINDS] = { "accept", "receive", "message",
 static const oring_context STREAM = { 0xfedcba9876543210 };
 static const oring_context CANCELLER = { 0xfedcba9876543211 };
 
-/* Asserts of Criterion are too slow for a million. */
-#define CHECK(condition, ...)                                        \
-	do {                                                         \
-		if (!(condition))                                    \
-			cr_assert_fail(#condition ": " __VA_ARGS__); \
-	} while (0)
-
 static struct oring_cqe completion(int32_t res, bool more)
 {
 	struct oring_cqe cqe;
