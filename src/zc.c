@@ -2,6 +2,7 @@
 /* What the completions of a zero-copy send mean. */
 #include "oring/zc.h"
 
+#define FIRST_PAUSE   16U /* as oring_zc_chooser_init() has it */
 #define LONGEST_PAUSE 4096U
 
 /* The buffer is free, if it was not already. */
@@ -28,8 +29,9 @@ struct oring_zc_step oring_zc_step(struct oring_zc *send, const struct oring_cqe
 			return step;
 		send->state |= ORING_ZC_NOTIFIED;
 		step.buffer_free = let_go(send);
-		step.usage_known = reports_usage;
-		step.copied = reports_usage && oring_cqe_zc_copied(cqe);
+		/* Of a send that sent nothing the kernel says copied, too. */
+		step.usage_known = reports_usage && !(send->state & ORING_ZC_NOTHING);
+		step.copied = step.usage_known && oring_cqe_zc_copied(cqe);
 		return step;
 	}
 	if (!(send->state & ORING_ZC_RESULT))
@@ -37,6 +39,8 @@ struct oring_zc_step oring_zc_step(struct oring_zc *send, const struct oring_cqe
 	send->state &= ~ORING_ZC_RESULT;
 	step.result = cqe->res;
 	step.result_known = true;
+	if (cqe->res <= 0)
+		send->state |= ORING_ZC_NOTHING;
 	if (!oring_cqe_has_more(cqe))
 		step.buffer_free = let_go(send);
 	return step;
@@ -55,9 +59,12 @@ bool oring_zc_choose(struct oring_zc_chooser *chooser, size_t length)
 void oring_zc_report(struct oring_zc_chooser *chooser, bool copied)
 {
 	if (!copied) {
-		chooser->pause = 16;
+		chooser->pause = FIRST_PAUSE;
 		return;
 	}
+	/* Of several sends that were on their way one counts. */
+	if (chooser->copies > 0)
+		return;
 	chooser->copies = chooser->pause;
 	if (chooser->pause < LONGEST_PAUSE)
 		chooser->pause *= 2;

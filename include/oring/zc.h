@@ -31,12 +31,13 @@ struct oring_zc {
 #define ORING_ZC_RESULT	  1U /* is due */
 #define ORING_ZC_BUFFER	  2U /* is the network's */
 #define ORING_ZC_NOTIFIED 4U
+#define ORING_ZC_NOTHING  8U /* was sent */
 
 struct oring_zc_step {
 	int32_t result; /* bytes, or a negative errno */
 	bool result_known;
 	bool buffer_free;
-	bool usage_known; /* the kernel said whether it had to copy */
+	bool usage_known; /* the kernel said whether it had to copy; never of a failed send */
 	bool copied;
 };
 
@@ -64,6 +65,8 @@ ORING_API struct oring_zc_step oring_zc_step(struct oring_zc *send, const struct
 /*
  * Copies at first, tries zero copy with large enough sends, and goes back to
  * copying for a while, longer each time, when the kernel says that it had to copy.
+ * A socket that cannot do it fails with -EOPNOTSUPP: report that as copied, and
+ * send by copy.
  */
 struct oring_zc_chooser {
 	uint32_t threshold; /* bytes; below, copying is cheaper anyway */
@@ -84,7 +87,11 @@ ORING_INLINE void oring_zc_chooser_init(struct oring_zc_chooser *chooser, uint32
 /** oring_zc_choose - true: send these @length bytes by zero copy, with a usage report. */
 ORING_API bool oring_zc_choose(struct oring_zc_chooser *chooser, size_t length);
 
-/** oring_zc_report - the usage that a notification told (oring_zc_step.copied). */
+/**
+ * oring_zc_report - the usage that a notification told (oring_zc_step.copied)
+ *
+ * If usage_known only. Sends that were on their way together count as one.
+ */
 ORING_API void oring_zc_report(struct oring_zc_chooser *chooser, bool copied);
 
 ORING_END_DECLS
