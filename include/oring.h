@@ -38,5 +38,6 @@
 #include "oring/multishot.h"
 #include "oring/message.h"
 #include "oring/zc.h"
+#include "oring/listen.h"
 
 #endif

@@ -49,6 +49,9 @@ LAYERS = [
     ["feature", "chain", "shared", "wake", "describe", "bufgroup", "multishot", "message", "zc", "listen",
      "multicast", "pool", "zcrx"],
     ["plan"],
+    ["feature", "chain", "shared", "wake", "describe", "bufgroup", "multishot", "message", "zc", "pool",
+     "zcrx"],
+    ["listen", "multicast"],
 ]
 # And neither includes the other: entries are filled without a ring, rings driven without prep.
 APART = ({"prep"}, {"ring", "sq", "cq"})
