@@ -39,5 +39,6 @@
 #include "oring/message.h"
 #include "oring/zc.h"
 #include "oring/listen.h"
+#include "oring/multicast.h"
 
 #endif
