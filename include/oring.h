@@ -40,5 +40,6 @@
 #include "oring/zc.h"
 #include "oring/listen.h"
 #include "oring/multicast.h"
+#include "oring/zcrx.h"
 
 #endif

@@ -385,6 +385,7 @@ struct oring_reg_wait {
 #define ORING_EFAULT	   14
 #define ORING_EBUSY	   16
 #define ORING_EEXIST	   17
+#define ORING_ENODEV	   19
 #define ORING_EINVAL	   22
 #define ORING_ENFILE	   23
 #define ORING_EMFILE	   24
