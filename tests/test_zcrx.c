@@ -126,8 +126,7 @@ static uint32_t take(struct model *model, uint32_t n)
 		cr_assert_eq(rqe.off & ORING_ZCRX_AREA_MASK, TOKEN);
 		buffer = (rqe.off & ~ORING_ZCRX_AREA_MASK) / model->buffer_size;
 		cr_assert_lt(buffer, BUFFERS);
-		cr_assert_gt(model->refs[buffer], 0, "buffer %d: one too many",
-			     (int)buffer);
+		cr_assert_gt(model->refs[buffer], 0, "buffer %d: one too many", (int)buffer);
 		model->refs[buffer]--;
 	}
 	memcpy(model->memory + HEAD, &model->head, 4);
@@ -491,9 +490,9 @@ Test(zcrx, params)
 		}
 		cr_assert_eq(oring_zcrx_init(&zcrx, &model.ring, &bad), -EINVAL, "%d", i);
 		cr_assert_eq(oring_zcrx_explain(&model.ring, &bad, -EINVAL), ORING_ZCRX_PARAMS);
-		cr_assert_eq(oring_zcrx_adopt(&zcrx, &model.ring, &bad, &model.reg,
-					      &model.area_reg),
-			     -EINVAL);
+		cr_assert_eq(
+			oring_zcrx_adopt(&zcrx, &model.ring, &bad, &model.reg, &model.area_reg),
+			-EINVAL);
 	}
 	unmake(&model);
 }
@@ -507,9 +506,730 @@ Test(zcrx, texts)
 
 		cr_assert_not_null(text);
 		for (j = 0; j < i; j++)
-			cr_assert_str_neq(text, oring_zcrx_obstacle_text(
-							(enum oring_zcrx_obstacle)j));
+			cr_assert_str_neq(text,
+					  oring_zcrx_obstacle_text((enum oring_zcrx_obstacle)j));
 	}
 	cr_assert_str_eq(oring_zcrx_obstacle_text((enum oring_zcrx_obstacle)1000),
 			 oring_zcrx_obstacle_text(ORING_ZCRX_UNKNOWN));
+}
+
+/* ---- the kernel ---- */
+
+#define AREA_PAGES 64
+
+/* A ring with a queue of its own, and a connection. */
+struct live {
+	struct oring ring;
+	struct oring_zcrx zcrx;
+	struct oring_zcrx_params params;
+	struct oring_zcrx_note notes[AREA_PAGES];
+	struct oring_multishot stream;
+	size_t page;
+	int pair[2]; /* [0] sends, [1] receives */
+	size_t sent, got;
+	uint32_t taken; /* pieces */
+};
+
+static void *pages(size_t len)
+{
+	void *at = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	cr_assert_neq(at, MAP_FAILED);
+	return at;
+}
+
+/* Parameters that do, for a queue without a device. */
+static void fill_params(struct live *live, uint32_t entries, bool own_memory)
+{
+	struct oring_zcrx_params *params = &live->params;
+
+	live->page = (size_t)sysconf(_SC_PAGESIZE);
+	memset(params, 0, sizeof(*params));
+	params->flags = ORING_ZCRX_REG_NODEV;
+	params->entries = entries;
+	params->page = (uint32_t)live->page;
+	params->area_size = AREA_PAGES * live->page;
+	params->area = pages(params->area_size);
+	params->notes = live->notes;
+	if (own_memory) {
+		size_t size = oring_zcrx_refill_size(entries, live->page);
+
+		/* What lies in it before is nobody's concern. */
+		params->memory = pages(size);
+		memset(params->memory, 0xee, size);
+	}
+}
+
+static void drop_params(struct live *live)
+{
+	if (live->params.memory != NULL)
+		munmap(live->params.memory,
+		       oring_zcrx_refill_size(live->params.entries, live->page));
+	munmap(live->params.area, live->params.area_size);
+}
+
+/* A ring that zero-copy receive can do with. */
+static void open_ring(struct oring *ring, uint32_t shape, uint32_t cq_entries)
+{
+	struct oring_params params;
+	int ret;
+
+	memset(&params, 0, sizeof(params));
+	params.flags =
+		shape | ORING_SETUP_SINGLE_ISSUER | ORING_SETUP_DEFER_TASKRUN | ORING_SETUP_CQSIZE;
+	params.cq_entries = cq_entries;
+	ret = oring_init(ring, RIG_ENTRIES, &params);
+	if (ret == -EINVAL)
+		cr_skip_test("setup flags 0x%x: not on this kernel", params.flags);
+	cr_assert_eq(ret, 0, "%s", strerror(-ret));
+}
+
+/* The queue is there, or the test skipped with the reason that the library gives. */
+static void open_queue(struct live *live)
+{
+	int ret = oring_zcrx_init(&live->zcrx, &live->ring, &live->params);
+
+	if (ret < 0) {
+		enum oring_zcrx_obstacle why = oring_zcrx_explain(&live->ring, &live->params, ret);
+
+		cr_assert(why == ORING_ZCRX_KERNEL || why == ORING_ZCRX_DEVICELESS ||
+				  why == ORING_ZCRX_PERMISSION || why == ORING_ZCRX_EVENTS,
+			  "%d: %s", ret, oring_zcrx_obstacle_text(why));
+		cr_skip_test("%s", oring_zcrx_obstacle_text(why));
+	}
+	cr_assert_eq(ret, 0, "%s", strerror(-ret));
+	cr_assert_eq(oring_zcrx_explain(&live->ring, &live->params, 0), ORING_ZCRX_CLEAR);
+}
+
+static void connect_pair(int pair[2])
+{
+	struct timeval limit = { 10, 0 };
+	struct sockaddr_in address;
+	socklen_t len = sizeof(address);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	memset(&address, 0, sizeof(address));
+	address.sin_family = AF_INET;
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	cr_assert_eq(bind(listener, (struct sockaddr *)&address, len), 0, "%s", strerror(errno));
+	cr_assert_eq(getsockname(listener, (struct sockaddr *)&address, &len), 0);
+	cr_assert_eq(listen(listener, 1), 0);
+	pair[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cr_assert_eq(setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)), 0);
+	cr_assert_eq(connect(pair[0], (struct sockaddr *)&address, len), 0);
+	pair[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	cr_assert_geq(pair[1], 0);
+	close(listener);
+}
+
+static void arm(struct live *live)
+{
+	struct oring_sqe *sqe = oring_sq_reserve(&live->ring);
+
+	cr_assert_not_null(sqe);
+	oring_prep_recv_multishot_zc(sqe, oring_file_fd(live->pair[1]), oring_zcrx_id(&live->zcrx),
+				     0);
+	cr_assert_eq(oring_multishot_arm(&live->stream, sqe), 0);
+	cr_assert_geq(oring_submit(&live->ring), 0);
+}
+
+static void open_live(struct live *live, uint32_t shape, uint32_t cq_entries, uint32_t entries,
+		      bool own_memory)
+{
+	memset(live, 0, sizeof(*live));
+	fill_params(live, entries, own_memory);
+	open_ring(&live->ring, shape, cq_entries);
+	open_queue(live);
+	connect_pair(live->pair);
+	oring_multishot_init(&live->stream, ORING_STREAM_RECV,
+			     oring_context_from_bits(0x1234567890abcde0));
+	arm(live);
+}
+
+static void close_live(struct live *live)
+{
+	close(live->pair[0]);
+	close(live->pair[1]);
+	cr_assert_eq(oring_exit(&live->ring), 0);
+	drop_params(live);
+}
+
+/* Up to @len bytes more of the pattern go into the connection, as far as there is room. */
+static void send_some(struct live *live, size_t len)
+{
+	static unsigned char bytes[32 * 1024];
+	size_t i;
+	ssize_t ret;
+
+	if (len > sizeof(bytes))
+		len = sizeof(bytes);
+	for (i = 0; i < len; i++)
+		bytes[i] = pattern_at(live->sent + i);
+	ret = send(live->pair[0], bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	cr_assert(ret > 0 || (ret < 0 && errno == EAGAIN), "%s", strerror(errno));
+	if (ret > 0)
+		live->sent += (size_t)ret;
+}
+
+/* The next completion of @ring, if one comes within about @tries times 10 ms. */
+static bool next_of(struct oring *ring, struct oring_cqe32 *cqe, int tries)
+{
+	struct oring_wait_arg limit;
+
+	oring_wait_relative(&limit, 0, 10 * 1000 * 1000);
+	while (oring_cq_copy32(ring, cqe, 1) == 0) {
+		struct oring_outcome outcome;
+
+		if (tries-- == 0)
+			return false;
+		oring_submit_and_wait_timeout(ring, 1, &limit, &outcome);
+		cr_assert(outcome.error == 0 || outcome.error == -ETIME || outcome.error == -EINTR,
+			  "%d", outcome.error);
+	}
+	return true;
+}
+
+static struct oring_cqe32 next(struct live *live)
+{
+	struct oring_cqe32 cqe;
+
+	cr_assert(next_of(&live->ring, &cqe, 1000), "nothing comes after %zu of %zu bytes",
+		  live->got, live->sent);
+	return cqe;
+}
+
+/* What the completion brought is what was sent. */
+static struct oring_zcrx_piece look_at(struct live *live, const struct oring_cqe32 *cqe)
+{
+	struct oring_zcrx_piece piece;
+	int ret = oring_zcrx_piece(&live->zcrx, &cqe->cqe, &piece);
+
+	cr_assert_eq(ret, 0, "%d: where %" PRIx64, ret, cqe->big_cqe[0]);
+	cr_assert_eq(piece.length, (uint32_t)cqe->cqe.res);
+	cr_assert(piece.data >= (unsigned char *)live->params.area &&
+		  piece.data + piece.length <=
+			  (unsigned char *)live->params.area + live->params.area_size);
+	cr_assert(is_pattern(piece.data, piece.length, live->got), "at %zu", live->got);
+	live->got += piece.length;
+	live->taken++;
+	return piece;
+}
+
+/* Into the refill ring, which is flushed when it is full. Return: how often that was. */
+static uint32_t release_all(struct live *live, struct oring_zcrx_piece *held, uint32_t count)
+{
+	uint32_t full = 0;
+
+	while (count-- > 0) {
+		struct oring_zcrx_piece copy = held[count];
+		int ret;
+
+		memset(copy.data, 0xee, copy.length);
+		ret = oring_zcrx_release(&live->zcrx, &held[count]);
+		if (ret == -EAGAIN) {
+			full++;
+			cr_assert_eq(oring_zcrx_room(&live->zcrx), 0);
+			cr_assert_eq(held[count].data, copy.data);
+			ret = oring_zcrx_flush(&live->zcrx, &live->ring);
+			cr_assert_eq(ret, 0, "%s", strerror(-ret));
+			cr_assert_eq(oring_zcrx_room(&live->zcrx), live->params.entries);
+			ret = oring_zcrx_release(&live->zcrx, &held[count]);
+		}
+		cr_assert_eq(ret, 0, "%s", strerror(-ret));
+		cr_assert_eq(oring_zcrx_release(&live->zcrx, &held[count]), -EINVAL, "twice");
+	}
+	cr_assert_eq(oring_zcrx_flush(&live->zcrx, &live->ring), 0);
+	return full;
+}
+
+static void nothing_is_out(struct live *live)
+{
+	uint32_t i;
+
+	cr_assert_eq(oring_zcrx_out(&live->zcrx), 0);
+	for (i = 0; i < AREA_PAGES; i++) {
+		cr_assert_eq(live->notes[i].pieces, 0);
+		cr_assert_eq(live->notes[i].bytes, 0);
+	}
+}
+
+/*
+ * @total bytes through the connection, up to @most pieces out at a time, and the
+ * stream armed again where it ends for lack of buffers or of room.
+ */
+static uint32_t pump(struct live *live, size_t total, uint32_t most)
+{
+	struct oring_zcrx_piece held[AREA_PAGES];
+	uint32_t count = 0, full = 0;
+	int turns;
+
+	for (turns = 0; live->got < total; turns++) {
+		struct oring_cqe32 cqe;
+		struct oring_step step;
+
+		cr_assert_lt(turns, 100000);
+		if (oring_cq_ready(&live->ring) == 0 && live->sent < total)
+			send_some(live, total - live->sent);
+		cqe = next(live);
+		step = oring_multishot_step(&live->stream, &cqe.cqe);
+		if (step.data)
+			held[count++] = look_at(live, &cqe);
+		else
+			cr_assert(cqe.cqe.res == -ENOMEM || cqe.cqe.res == -ENOSPC, "%d",
+				  cqe.cqe.res);
+		if (count == most || step.retired) {
+			full += release_all(live, held, count);
+			count = 0;
+		}
+		if (step.retired)
+			arm(live);
+	}
+	full += release_all(live, held, count);
+	return full;
+}
+
+static void finishes(struct live *live)
+{
+	struct oring_cqe32 cqe;
+	struct oring_step step;
+	struct oring_zcrx_piece piece;
+
+	cr_assert_eq(shutdown(live->pair[0], SHUT_WR), 0);
+	cqe = next(live);
+	step = oring_multishot_step(&live->stream, &cqe.cqe);
+	cr_assert_eq(cqe.cqe.res, 0);
+	cr_assert(step.retired && !step.data && step.end == ORING_STREAM_FINISHED);
+	cr_assert_eq(oring_zcrx_piece(&live->zcrx, &cqe.cqe, &piece), -ENOENT);
+}
+
+/* More than a mebibyte, through a refill ring of fewer entries than pieces are out. */
+static void megabyte(uint32_t shape, bool own_memory)
+{
+	const size_t total = (1U << 20) + 12345;
+	int before = open_descriptors();
+	struct live live;
+
+	open_live(&live, shape, 512, 16, own_memory);
+	cr_assert_eq(live.zcrx.mapped == NULL, own_memory);
+	cr_assert_gt(pump(&live, total, 40), 0, "the refill ring was never full");
+	cr_assert_eq(live.got, total);
+	cr_assert_geq(live.taken, total / live.page);
+	finishes(&live);
+	nothing_is_out(&live);
+	cr_assert_eq(oring_zcrx_exit(&live.zcrx), 0);
+	close_live(&live);
+	cr_assert_eq(open_descriptors(), before);
+}
+
+Test(zcrx, megabyte, .timeout = TEST_SECONDS)
+{
+	megabyte(ORING_SETUP_CQE32, false);
+}
+
+Test(zcrx, megabyte_in_own_memory, .timeout = TEST_SECONDS)
+{
+	megabyte(ORING_SETUP_CQE32, true);
+}
+
+Test(zcrx, megabyte_mixed, .timeout = TEST_SECONDS)
+{
+	megabyte(ORING_SETUP_CQE_MIXED, false);
+}
+
+/* The area is used up: the stream ends, and goes on when pieces are back. */
+Test(zcrx, area_is_used_up, .timeout = TEST_SECONDS)
+{
+	struct oring_zcrx_piece held[AREA_PAGES];
+	struct oring_cqe32 cqe;
+	struct oring_step step;
+	struct live live;
+	uint32_t count;
+	int turns;
+
+	open_live(&live, ORING_SETUP_CQE32, 512, 64, false);
+	for (count = 0, turns = 0;; turns++) {
+		cr_assert_lt(turns, 1000);
+		if (oring_cq_ready(&live.ring) == 0)
+			send_some(&live, 5000);
+		cqe = next(&live);
+		step = oring_multishot_step(&live.stream, &cqe.cqe);
+		if (!step.data)
+			break;
+		cr_assert_lt(count, AREA_PAGES);
+		held[count++] = look_at(&live, &cqe);
+	}
+	cr_assert_eq(cqe.cqe.res, -ENOMEM, "%d", cqe.cqe.res);
+	cr_assert_eq(count, AREA_PAGES, "every buffer is out");
+	cr_assert(step.retired && step.arm_again);
+	cr_assert_eq(oring_zcrx_out(&live.zcrx), AREA_PAGES);
+	/* Armed again, with nothing back: the same. */
+	arm(&live);
+	cqe = next(&live);
+	cr_assert_eq(cqe.cqe.res, -ENOMEM, "%d", cqe.cqe.res);
+	cr_assert(oring_multishot_step(&live.stream, &cqe.cqe).retired);
+	release_all(&live, held, count);
+	arm(&live);
+	pump(&live, live.sent + 100000, 10);
+	finishes(&live);
+	nothing_is_out(&live);
+	cr_assert_eq(oring_zcrx_exit(&live.zcrx), 0);
+	close_live(&live);
+}
+
+/* The completion queue is full: as the header says, armed again it goes on. */
+Test(zcrx, completion_queue_is_full, .timeout = TEST_SECONDS)
+{
+	struct oring_zcrx_piece piece;
+	struct oring_cqe32 cqe;
+	struct oring_step step;
+	struct live live;
+	int turns;
+
+	open_live(&live, ORING_SETUP_CQE32, RIG_ENTRIES, 64, false);
+	/* More than fits, before anyone looks. */
+	for (turns = 0; turns < 1000 && live.sent < (RIG_ENTRIES + 8) * live.page; turns++)
+		send_some(&live, 20000);
+	for (turns = 0;; turns++) {
+		cr_assert_lt(turns, 100);
+		cqe = next(&live);
+		step = oring_multishot_step(&live.stream, &cqe.cqe);
+		if (!step.data)
+			break;
+		piece = look_at(&live, &cqe);
+		release_all(&live, &piece, 1);
+	}
+	cr_assert_eq(cqe.cqe.res, -ENOSPC, "%d", cqe.cqe.res);
+	cr_assert(step.retired && step.end == ORING_STREAM_FAILED);
+	arm(&live);
+	pump(&live, live.sent, 4);
+	finishes(&live);
+	nothing_is_out(&live);
+	cr_assert_eq(oring_zcrx_exit(&live.zcrx), 0);
+	close_live(&live);
+}
+
+/* Pieces that nobody released are the caller's memory all the same. */
+static void exit_with_pieces_out(bool ring_first, bool own_memory)
+{
+	struct oring_zcrx_piece piece, first = { NULL, 0 };
+	struct oring_cqe32 cqe;
+	struct live live;
+	int turns, out;
+
+	open_live(&live, ORING_SETUP_CQE32, 512, 16, own_memory);
+	for (turns = 0; live.got < 5 * live.page; turns++) {
+		cr_assert_lt(turns, 1000);
+		if (oring_cq_ready(&live.ring) == 0 && live.got == live.sent)
+			send_some(&live, 3000);
+		cqe = next(&live);
+		piece = look_at(&live, &cqe);
+		if (first.data == NULL)
+			first = piece;
+	}
+	out = (int)oring_zcrx_out(&live.zcrx);
+	cr_assert_geq(out, 5);
+	if (ring_first)
+		cr_assert_eq(oring_exit(&live.ring), 0);
+	cr_assert_eq(oring_zcrx_exit(&live.zcrx), out);
+	cr_assert(is_pattern(first.data, first.length, 0));
+	cr_assert_eq(oring_zcrx_release(&live.zcrx, &piece), -EINVAL, "the books are closed");
+	cr_assert_eq(oring_zcrx_piece(&live.zcrx, &cqe.cqe, &piece), -EINVAL);
+	if (!ring_first)
+		cr_assert_eq(oring_exit(&live.ring), 0);
+	memset(live.params.area, 0, live.params.area_size);
+	close(live.pair[0]);
+	close(live.pair[1]);
+	drop_params(&live);
+}
+
+Test(zcrx, exit_with_pieces_out, .timeout = TEST_SECONDS)
+{
+	exit_with_pieces_out(false, false);
+	exit_with_pieces_out(true, false);
+	exit_with_pieces_out(false, true);
+	exit_with_pieces_out(true, true);
+}
+
+/* A second ring receives by the same queue; its pieces are in the same books. */
+Test(zcrx, several_rings, .timeout = TEST_SECONDS)
+{
+	struct oring_zcrx_piece piece;
+	struct oring_cqe32 cqe;
+	struct oring other;
+	struct live live;
+	int pair[2], fd, id, turns;
+	size_t got = 0;
+
+	open_live(&live, ORING_SETUP_CQE32, 512, 16, false);
+	fd = oring_zcrx_export(&live.zcrx, &live.ring);
+	cr_assert_geq(fd, 0, "%s", strerror(-fd));
+	cr_assert_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	open_ring(&other, ORING_SETUP_CQE_MIXED, 64);
+	cr_assert_eq(oring_zcrx_import(&live.zcrx, &other, fd), -EINVAL, "of another shape");
+	cr_assert_eq(oring_exit(&other), 0);
+	open_ring(&other, ORING_SETUP_CQE32, 64);
+	cr_assert_eq(oring_zcrx_import(&live.zcrx, &other, -1), -EBADF);
+	cr_assert_eq(oring_zcrx_import(&live.zcrx, &other, live.pair[0]), -EBADF);
+	id = oring_zcrx_import(&live.zcrx, &other, fd);
+	cr_assert_geq(id, 0, "%s", strerror(-id));
+	close(fd);
+
+	connect_pair(pair);
+	oring_prep_recv_multishot_zc(oring_sq_reserve(&other), oring_file_fd(pair[1]), (uint32_t)id,
+				     0);
+	cr_assert_geq(oring_submit(&other), 0);
+	cr_assert_eq(send(pair[0], "by the second ring", 18, MSG_NOSIGNAL), 18);
+	for (turns = 0; got < 18; turns++) {
+		cr_assert_lt(turns, 18);
+		cr_assert(next_of(&other, &cqe, 1000));
+		cr_assert_eq(oring_zcrx_piece(&live.zcrx, &cqe.cqe, &piece), 0);
+		cr_assert_arr_eq(piece.data, "by the second ring" + got, piece.length);
+		got += piece.length;
+		cr_assert_eq(oring_zcrx_release(&live.zcrx, &piece), 0);
+	}
+	pump(&live, 100000, 10);
+	/* By either ring; here the ids are equal. */
+	cr_assert_eq(id, (int)oring_zcrx_id(&live.zcrx));
+	cr_assert_eq(oring_zcrx_flush(&live.zcrx, &other), 0);
+	nothing_is_out(&live);
+	cr_assert_eq(oring_exit(&other), 0);
+	pump(&live, 200000, 10);
+	nothing_is_out(&live);
+	close(pair[0]);
+	close(pair[1]);
+	cr_assert_eq(oring_zcrx_exit(&live.zcrx), 0);
+	close_live(&live);
+}
+
+/* Waits for the completion that tells of an event; what else comes is looked at, and kept out. */
+static bool event_comes(struct live *live, int32_t event)
+{
+	struct oring_cqe32 cqe;
+
+	while (next_of(&live->ring, &cqe, 10)) {
+		if (cqe.cqe.user_data == oring_context_bits(live->params.event)) {
+			cr_assert_eq(cqe.cqe.res, event);
+			return true;
+		}
+		look_at(live, &cqe);
+	}
+	return false;
+}
+
+Test(zcrx, copies_are_told, .timeout = TEST_SECONDS)
+{
+	uint64_t count = 1, bytes = 1;
+	struct live live;
+
+	memset(&live, 0, sizeof(live));
+	cr_assert_eq(oring_zcrx_copied(&live.zcrx, &count, &bytes), -ENOENT);
+	fill_params(&live, 16, false);
+	live.params.stats = 1;
+	live.params.events = 1U << ORING_ZCRX_EVENT_COPY;
+	live.params.event = oring_context_from_bits(0xfeedfacefeedface);
+	open_ring(&live.ring, ORING_SETUP_CQE32, 512);
+	open_queue(&live);
+	connect_pair(live.pair);
+	oring_multishot_init(&live.stream, ORING_STREAM_RECV, oring_context_from_bits(7));
+	arm(&live);
+	cr_assert_eq(oring_zcrx_copied(&live.zcrx, &count, &bytes), 0);
+	cr_assert_eq(count, 0);
+	cr_assert_eq(bytes, 0);
+	send_some(&live, 20000);
+	cr_assert(event_comes(&live, ORING_ZCRX_EVENT_COPY));
+	send_some(&live, 20000);
+	cr_assert_not(event_comes(&live, ORING_ZCRX_EVENT_COPY), "told once");
+	cr_assert_eq(oring_zcrx_arm_event(&live.zcrx, &live.ring, ORING_ZCRX_EVENT_COPY), 0);
+	cr_assert_eq(oring_zcrx_arm_event(&live.zcrx, &live.ring, ORING_ZCRX_EVENT_COPY), -EINVAL);
+	cr_assert_eq(oring_zcrx_arm_event(&live.zcrx, &live.ring, 31), -EINVAL);
+	send_some(&live, 20000);
+	cr_assert(event_comes(&live, ORING_ZCRX_EVENT_COPY));
+	cr_assert_eq(oring_zcrx_copied(&live.zcrx, &count, &bytes), 0);
+	cr_assert_gt(count, 0);
+	cr_assert(bytes > 0 && bytes <= live.sent);
+	cr_assert_geq(oring_zcrx_exit(&live.zcrx), 1);
+	close_live(&live);
+}
+
+/* Whether the kernel leaves this mapping out of a forked child. */
+static bool is_not_inherited(const void *memory)
+{
+	FILE *maps = fopen("/proc/self/smaps", "r");
+	unsigned long from, to;
+	bool here = false, found = false;
+	char line[512];
+
+	cr_assert_not_null(maps);
+	while (fgets(line, sizeof(line), maps) != NULL) {
+		if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
+			here = from <= (uintptr_t)memory && (uintptr_t)memory < to;
+		else if (here && strncmp(line, "VmFlags:", 8) == 0)
+			found = strstr(line, " dc") != NULL;
+	}
+	fclose(maps);
+	return found;
+}
+
+Test(zcrx, refill_ring_is_not_inherited, .timeout = TEST_SECONDS)
+{
+	struct live live;
+
+	open_live(&live, ORING_SETUP_CQE32, 64, 16, false);
+	cr_assert(is_not_inherited(live.zcrx.mapped));
+	cr_assert_not(is_not_inherited(live.params.area));
+	cr_assert_eq(oring_zcrx_exit(&live.zcrx), 0);
+	close_live(&live);
+}
+
+/* ---- what is in the way ---- */
+
+/* What init says, and what is concluded from it. */
+static void obstacle(struct oring *ring, const struct oring_zcrx_params *params, int expected,
+		     enum oring_zcrx_obstacle why)
+{
+	enum oring_zcrx_obstacle told;
+	struct oring_zcrx zcrx;
+	int ret = oring_zcrx_init(&zcrx, ring, params);
+
+	cr_assert_eq(ret, expected, "%d instead of %d (%s)", ret, expected,
+		     oring_zcrx_obstacle_text(why));
+	told = oring_zcrx_explain(ring, params, ret);
+	cr_assert_eq(told, why, "%s, instead of: %s", oring_zcrx_obstacle_text(told),
+		     oring_zcrx_obstacle_text(why));
+}
+
+/* None of the shapes has all that is needed. */
+RING_TEST(zcrx, rings_that_do_not_do)
+{
+	bool here = oring_feature_has_op(&rig->can, ORING_OP_RECV_ZC);
+	enum oring_zcrx_obstacle why = ORING_ZCRX_KERNEL;
+	struct live live;
+
+	if (here)
+		why = rig->shape == SHAPE_defer_taskrun ? ORING_ZCRX_RING_CQES
+							: ORING_ZCRX_RING_TASKRUN;
+	memset(&live, 0, sizeof(live));
+	fill_params(&live, 16, false);
+	obstacle(&rig->ring, &live.params, -EINVAL, why);
+	cr_assert_eq(oring_zcrx_explain(&rig->ring, &live.params, 0), why);
+	live.params.flags = 0;
+	live.params.interface = if_nametoindex("lo");
+	obstacle(&rig->ring, &live.params, -EINVAL, why);
+	drop_params(&live);
+}
+
+/* A ring that does, on a kernel that has zero-copy receive at all. */
+static void open_for_obstacles(struct live *live)
+{
+	enum oring_zcrx_obstacle why;
+
+	memset(live, 0, sizeof(*live));
+	fill_params(live, 16, false);
+	live->params.flags = 0;
+	live->params.interface = if_nametoindex("lo");
+	open_ring(&live->ring, ORING_SETUP_CQE32, 64);
+	why = oring_zcrx_explain(&live->ring, &live->params, 0);
+	if (why == ORING_ZCRX_KERNEL || why == ORING_ZCRX_PERMISSION)
+		cr_skip_test("%s", oring_zcrx_obstacle_text(why));
+	cr_assert_eq(why, ORING_ZCRX_CLEAR, "%s", oring_zcrx_obstacle_text(why));
+}
+
+static void close_for_obstacles(struct live *live)
+{
+	cr_assert_eq(oring_exit(&live->ring), 0);
+	drop_params(live);
+}
+
+Test(zcrx, interfaces_that_do_not_do, .timeout = TEST_SECONDS)
+{
+	const char *dummy = getenv("LAB_DUMMY");
+	struct live live;
+
+	open_for_obstacles(&live);
+	cr_assert_gt(live.params.interface, 0);
+	obstacle(&live.ring, &live.params, -EOPNOTSUPP, ORING_ZCRX_DRIVER);
+	if (dummy != NULL) {
+		live.params.interface = if_nametoindex(dummy);
+		obstacle(&live.ring, &live.params, -EOPNOTSUPP, ORING_ZCRX_DRIVER);
+	}
+	live.params.interface = 0x7ffffff0;
+	obstacle(&live.ring, &live.params, -ENODEV, ORING_ZCRX_INTERFACE);
+	live.params.interface = 0;
+	obstacle(&live.ring, &live.params, -ENODEV, ORING_ZCRX_INTERFACE);
+	close_for_obstacles(&live);
+}
+
+Test(zcrx, without_permission, .timeout = TEST_SECONDS)
+{
+	struct live live;
+
+	open_for_obstacles(&live);
+	cr_assert_eq(seteuid(65534), 0);
+	obstacle(&live.ring, &live.params, -EPERM, ORING_ZCRX_PERMISSION);
+	cr_assert_eq(seteuid(0), 0);
+	obstacle(&live.ring, &live.params, -EOPNOTSUPP, ORING_ZCRX_DRIVER);
+	close_for_obstacles(&live);
+}
+
+static void *by_another_thread(void *arg)
+{
+	struct live *live = arg;
+
+	obstacle(&live->ring, &live->params, -EEXIST, ORING_ZCRX_RING_REFUSES);
+	return NULL;
+}
+
+Test(zcrx, rings_that_refuse, .timeout = TEST_SECONDS)
+{
+	struct live live;
+	pthread_t thread;
+
+	open_for_obstacles(&live);
+	cr_assert_eq(pthread_create(&thread, NULL, by_another_thread, &live), 0);
+	cr_assert_eq(pthread_join(thread, NULL), 0);
+	close_for_obstacles(&live);
+	fill_params(&live, 16, false);
+	obstacle(&live.ring, &live.params, -EBADF, ORING_ZCRX_RING_REFUSES);
+	drop_params(&live);
+}
+
+/* What later kernels know: told precisely where they do not. */
+Test(zcrx, kernels_that_do_not_do, .timeout = TEST_SECONDS)
+{
+	enum oring_zcrx_obstacle deviceless, sizes, events;
+	struct oring_zcrx_params params;
+	struct live live;
+
+	open_for_obstacles(&live);
+	params = live.params;
+	params.buffer_size = 2 * params.page;
+	sizes = oring_zcrx_explain(&live.ring, &params, 0);
+	cr_assert(sizes == ORING_ZCRX_CLEAR || sizes == ORING_ZCRX_BUFFER_SIZE);
+	obstacle(&live.ring, &params, sizes == ORING_ZCRX_CLEAR ? -EOPNOTSUPP : -EINVAL,
+		 sizes == ORING_ZCRX_CLEAR ? ORING_ZCRX_DRIVER : ORING_ZCRX_BUFFER_SIZE);
+	params = live.params;
+	params.events = 1;
+	params.stats = 1;
+	events = oring_zcrx_explain(&live.ring, &params, 0);
+	cr_assert(events == ORING_ZCRX_CLEAR || events == ORING_ZCRX_EVENTS);
+	obstacle(&live.ring, &params, events == ORING_ZCRX_CLEAR ? -EOPNOTSUPP : -EINVAL,
+		 events == ORING_ZCRX_CLEAR ? ORING_ZCRX_DRIVER : ORING_ZCRX_EVENTS);
+	params = live.params;
+	params.interface = 0;
+	params.flags = ORING_ZCRX_REG_NODEV;
+	deviceless = oring_zcrx_explain(&live.ring, &params, 0);
+	cr_assert(deviceless == ORING_ZCRX_CLEAR || deviceless == ORING_ZCRX_DEVICELESS);
+	if (deviceless == ORING_ZCRX_DEVICELESS) {
+		obstacle(&live.ring, &params, -EINVAL, ORING_ZCRX_DEVICELESS);
+	} else {
+		params.buffer_size = 2 * params.page;
+		obstacle(&live.ring, &params, -EOPNOTSUPP, ORING_ZCRX_BUFFER_SIZE);
+		params.buffer_size = 0;
+		params.area = (void *)(uintptr_t)params.page;
+		obstacle(&live.ring, &params, -EFAULT, ORING_ZCRX_ADDRESS);
+	}
+	fprintf(stderr, "# without a device: %s; buffers: %s; events: %s\n",
+		oring_zcrx_obstacle_text(deviceless), oring_zcrx_obstacle_text(sizes),
+		oring_zcrx_obstacle_text(events));
+	close_for_obstacles(&live);
 }
