@@ -1,43 +1,40 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * proactor - an event loop in one file, and an HTTP/1.1 server on it
+ * proactor - an event loop to start from; what it serves is HTTP/1.1
  *
  *	proactor [--port N] [--address A] [--connections N] [--timeout SECONDS] [--buffers N]
  *
- * The first line of stdout is the port. SIGINT and SIGTERM end it in order; the
- * second one at once. Linux 6.0, best from 6.17 on.
+ * The first line of stdout is the port. SIGINT and SIGTERM end it in order, a second
+ * one at once. Linux 6.0; what later kernels have is used where it is. HTTP itself
+ * is in proactor_http.h: bytes in, bytes out.
  *
  * What to see here: who owns what, and when memory is free again.
  *
- * Connections are records of a pool. A request carries the record's handle and,
- * in the handle's op field, which request of the connection it is. A record goes back
- * when its last completion was reaped, so neither the kernel nor a completion
- * can come upon memory of somebody else; if one did, the handle's generation
- * would tell (on_completion).
+ * Connections are records of a pool. A request carries the record's handle, and in
+ * the handle's op field which request of the connection it is. The record goes back when
+ * the last of their completions was reaped. A completion that came later all the
+ * same would be recognised: the handle's generation is not the record's.
  *
- * Provided buffers are lent for one batch of completions: what a piece brings
- * is copied to its connection and the piece released at once. So no client can
- * hold buffers that others need; a receive that found none (-ENOBUFS) is armed
- * again at the end of the batch, when all are back.
+ * Provided buffers are lent for one batch of completions. What they bring is copied
+ * to its connection and they are released at once, so no client can keep buffers
+ * that others need. A receive that found none (-ENOBUFS) is armed again at the end
+ * of the batch, when all are back.
  *
- * A connection has room for one head and one buffer more, and its receive may bring
- * no more than fits: a multishot receive with a limit (6.17), or one receive at a time.
- * Who sends and does not read fills that room, and then the kernel's windows.
+ * A connection has room for one head and one buffer more. Its receive brings no more
+ * than fits: a multishot receive with a limit (6.17), else one receive at a time.
+ * Who sends and does not read fills that room, and then the windows of TCP. Answers
+ * are collected in its output, which does not change while a send is in flight.
  *
- * Answers are collected in the connection's output. One send at a time: while it is
- * in flight the output does not change.
+ * Time is counted in ticks of one timeout entry. All deadlines are equally far away,
+ * so the list of connections in the order in which they got theirs is sorted.
  *
- * Time is counted in ticks of one timeout entry. All deadlines are equally far
- * away, so the list of connections in the order in which they were set is sorted.
+ * A connection ends in two steps: its requests are cancelled (end_connection()), and
+ * when none is in flight, file and record go (finish_connection()). After its last
+ * answer it lingers: our side is shut, and what comes is thrown away until the peer
+ * ends too. Were it closed with data unread, a reset could overtake the answer.
  *
- * A connection ends in two steps: its requests are cancelled (end_connection),
- * and when nothing is in flight, file and record go (finish_connection). After the last
- * answer of a connection it lingers: our side is shut, and what comes is thrown
- * away until the peer ends as well. Closed with data unread, the peer would get a
- * reset that overtakes the answer.
- *
- * The server ends as its connections do: what is being sent may finish, the
- * rest is cancelled; at last oring_drain(), and every buffer and record must be back.
+ * The server ends likewise: what is being sent may finish, the rest is cancelled;
+ * then oring_drain(), and every record and buffer has to be back.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -379,7 +376,10 @@ static void take_pieces(struct server *server, struct connection *connection,
 	if (oring_bufgroup_open(&server->group, cqe, &walk) < 0)
 		return;
 	while (oring_bufgroup_next(&walk, &piece)) {
-		if (!connection->last && piece.length <= IN_SIZE - connection->in_length) {
+		/* More than the limit is not to be: what follows could not be understood. */
+		if (piece.length > IN_SIZE - connection->in_length)
+			connection->last = true;
+		if (!connection->last) {
 			/* With the first byte of a request its time begins. */
 			if (connection->in_length == 0 && !connection->ending)
 				extend_deadline(server, connection);
@@ -670,7 +670,8 @@ static bool drain(struct server *server)
 		int submitted = oring_submit(&server->ring);
 
 		left = oring_drain(&server->ring, &limit);
-		left |= submitted | (int)oring_cq_ready(&server->ring);
+		left |= submitted | (int)oring_cq_ready(&server->ring) |
+			oring_cq_overflowed(&server->ring);
 		reap(server);
 	}
 	return left == 0 && all_ended(server) && oring_bufgroup_out(&server->group) == 0;
@@ -694,16 +695,12 @@ static void open_signals(struct server *server)
 
 static void print_port(int fd)
 {
-	struct sockaddr_storage address;
+	struct sockaddr_in6 address; /* the port is in the same place as in sockaddr_in */
 	socklen_t length = sizeof(address);
-	char port[NI_MAXSERV];
 
 	if (getsockname(fd, (struct sockaddr *)&address, &length) < 0)
 		die("getsockname", errno);
-	if (getnameinfo((struct sockaddr *)&address, length, NULL, 0, port, sizeof(port),
-			NI_NUMERICSERV) != 0)
-		die("getnameinfo", EINVAL);
-	printf("%s\n", port);
+	printf("%u\n", ntohs(address.sin6_port));
 	fflush(stdout);
 }
 
