@@ -140,7 +140,8 @@ class Server:
         end = time.monotonic() + LIMIT
         while self.descriptors() != wanted and time.monotonic() < end:
             time.sleep(0.01)
-        check(self.descriptors() == wanted, "descriptors", self.descriptors(), "not", wanted)
+        found = self.descriptors()
+        check(found == wanted, len(found), "descriptors, not", len(wanted))
 
     def cpu_seconds(self):
         text = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text()
@@ -321,7 +322,7 @@ def bad_requests(path):
         for data in bad:
             for before, wanted in ((b"", b""), (GET * 3, answer() * 3)):
                 # What follows is thrown away, and does not turn the answer into a reset.
-                one_answer(server, before + data + GET * 200,
+                one_answer(server, before + data + GET * 5000,
                            wanted + answer(400, connection="close"), True)
         one_answer(server, request("bad", line="HEAD / HTTP/1.1"),
                    answer(400, connection="close", head=True), True)
@@ -446,9 +447,9 @@ def no_descriptors(path):
         connections = [stack.enter_context(server.connect()) for _ in range(most + 4)]
         serves(connections[0])
         before = server.cpu_seconds()
-        time.sleep(0.5)
+        time.sleep(1)
         used = server.cpu_seconds() - before
-        check(used < 0.2, "CPU seconds in half a second:", used)
+        check(used < 0.2, "CPU seconds in one second:", used)
         for connection in connections[:most]:
             connection.close()
         all_served(connections[most:], 3)
@@ -515,8 +516,8 @@ def vanished(path):
         for n in range(300):
             connection = server.connect()
             connection.sendall((GET * (n % 5 * 100), GET * 3 + GET[:9], LAST, b"bad\r\n")[n % 4])
-            if n % 3 == 0:
-                connection.recv(1000 if n % 4 else 1) if n % 20 else None
+            if n % 4 != 0 and n % 3 == 0:  # the others may have nothing to answer
+                connection.recv(1 + n)
             reset(connection)
             serves(other)
         server.settled(before)
