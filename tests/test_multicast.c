@@ -619,9 +619,13 @@ static uint32_t random_run(struct oring *ring, struct crowd *crowd, uint32_t opt
 		cqe = pull(&hat);
 		i = (uint32_t)((cqe.user_data - crowd->multicast.first.bits) / 4);
 		if (oring_cqe_is_notification(&cqe)) {
+			/* Of a send that is known to have failed no usage is told. */
+			bool failed =
+				crowd->results[i] != 0 && crowd->multicast.targets[i].result <= 0;
+
 			early += crowd->results[i] == 0;
-			promised++;
-			copied += cqe.res != 0;
+			promised += !failed;
+			copied += !failed && cqe.res != 0;
 		}
 		step = oring_multicast_step(&crowd->multicast, &cqe);
 		cr_assert_eq(step.target, i);
