@@ -3,8 +3,9 @@
  * message.h - what oring_prep_recvmsg_multishot() puts into a provided buffer
  *
  * A header, room for the sender's address, room for control data, the payload.
- * Both rooms are as large as the msghdr of the request said. Pure: nothing is
- * read beyond the bytes that the completion tells of.
+ * Both rooms are as large as the msghdr of the request said; messages need not
+ * be aligned. Pure: nothing is read beyond the bytes that the completion tells of.
+ * Descriptors that came as control data (SCM_RIGHTS) are open, wanted or not.
  */
 #ifndef ORING_MESSAGE_H
 #define ORING_MESSAGE_H
@@ -21,8 +22,8 @@ struct oring_message {
 	uint32_t control_length;
 	uint32_t payload_length;
 	uint32_t flags;	  /* msg_flags, as of recvmsg(2): MSG_TRUNC, MSG_CTRUNC... */
-	bool name_cut;	  /* the address is longer */
-	bool payload_cut; /* the datagram was longer than the buffer */
+	bool name_cut;	  /* the address is longer; with no room at all nothing tells */
+	bool payload_cut; /* the datagram was longer than the buffer (MSG_TRUNC) */
 };
 
 /**

@@ -13,25 +13,30 @@
  *	...
  *	step = oring_multishot_step(&stream, cqe);
  *	if (step.data)      the completion brought something
- *	if (step.arm_again) prepare and arm again, at once or after a release of buffers
+ *	if (step.arm_again) prepare and arm again: at once, or after a release of buffers,
+ *	                    descriptors or slots
  *	if (step.retired)   nothing will come any more: the stream's memory is free
  *
  * When streams end (the last completion, without ORING_CQE_F_MORE):
  *
  *   all         cancelled: -ECANCELED. The completion queue was full: the last
- *               completion has data, and arming again goes on (BROKEN_OFF)
- *   accept      the listener was shut down: -EINVAL; no descriptor or slot is free:
- *   (5.19)      -EMFILE, -ENFILE; a connection that was aborted: -ECONNABORTED
- *   receive     the peer has closed: 0; no buffer: -ENOBUFS; the connection's
- *   (6.0)       error; the limit that was asked for (6.17)
- *   message     as receive; the end of a stream is a message of length 0
- *   (6.0)
+ *               completion has data, and arming again goes on (BROKEN_OFF). Told not
+ *               to wait (MSG_DONTWAIT): -EAGAIN; a socket's O_NONBLOCK is no such wish
+ *   accept      the listener was shut down: -EINVAL; no descriptor is free: -EMFILE,
+ *   (5.19)      and the connection waits; no slot: -ENFILE, and it is lost; it was
+ *               aborted: -ECONNABORTED
+ *   receive     the peer has closed, or an empty datagram came: 0; no buffer: -ENOBUFS;
+ *   (6.0)       the connection's error. Like BROKEN_OFF look: a bundle that took the last
+ *               buffer (6.10), the limit that was asked for (6.17)
+ *   message     as receive, but an empty datagram, and the end of a connection, are
+ *   (6.0)       messages without payload (message.h) and look like BROKEN_OFF: on a
+ *               connection do not arm again after one
  *   read        the end of the file: 0; no buffer: -ENOBUFS; a file that cannot be
  *   (6.7)       polled: -EBADFD
- *   poll        an error or a hang-up, as a rule; any update of the request
- *   (5.13)
- *   timeout     the count of ticks is over: the last -ETIME
- *   (6.4)
+ *   poll        not by an error or a hang-up: they are events like others; not by
+ *   (5.13)      oring_prep_poll_update() of its events (6.0)
+ *   timeout     the count of ticks is over: the last -ETIME. A full queue ends it the
+ *   (6.4)       same way: FINISHED too early with a count, BROKEN_OFF without
  *
  * Threads: a stream belongs to one thread at a time, the one that reaps.
  */
@@ -76,7 +81,7 @@ struct oring_multishot {
 struct oring_step {
 	uint32_t end;	   /* enum oring_stream_end */
 	bool data;	   /* the result is a connection, bytes, events or a tick */
-	bool arm_again;	   /* worth it, and nobody asked for the end */
+	bool arm_again;	   /* worth it, now or when what it lacked is there; nobody asked for the end */
 	bool cancel_again; /* the cancel has found nothing, and the stream goes on */
 	bool retired;	   /* true once for each time it was armed: no completion is to come */
 };
@@ -98,7 +103,7 @@ ORING_INLINE bool oring_multishot_busy(const struct oring_multishot *stream)
 
 /**
  * oring_multishot_arm - this entry starts the stream
- * @sqe: prepared; its identity is set here
+ * @sqe: prepared; its identity is set here, and a timeout's count looked at
  *
  * An earlier wish to end is forgotten. Return: 0; -EBUSY while completions are to
  * come (a cancel that is on its way would hit the new request): then the entry
@@ -127,7 +132,8 @@ ORING_API struct oring_step oring_multishot_step(struct oring_multishot *stream,
 
 /**
  * oring_multishot_cancel - ask for the end
- * @sqe: a blank entry, for the cancel; NULL: the queue is full
+ * @sqe: a blank entry, for the cancel, whose success must not be skipped; NULL: the
+ *       queue is full
  * @canceller: identity of the cancel's own completion, for oring_multishot_cancel_step()
  *
  * The stream goes on until its last completion. Asked again, it does not ask
