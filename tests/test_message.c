@@ -318,6 +318,25 @@ RING_TEST(message, names_and_control_without_room)
 	close_inbox(rig, &inbox);
 }
 
+RING_TEST(message, no_name_wanted)
+{
+	/* Then nobody tells that there is one. */
+	struct sockaddr_in from, to;
+	struct oring_message message;
+	struct inbox inbox;
+	int sender = local_socket(SOCK_DGRAM, &from), receiver = local_socket(SOCK_DGRAM, &to);
+
+	open_inbox(rig, &inbox, receiver, 0, 0, 128);
+	send_to(sender, "text", &to, sizeof(to));
+	next_message(rig, &inbox, &message);
+	says(&message, "text", false);
+	cr_assert_eq(message.name_length, 0);
+	cr_assert_not(message.name_cut);
+	close(sender);
+	close(receiver);
+	close_inbox(rig, &inbox);
+}
+
 /* ---- hostile ones ---- */
 
 /* Touch all that the parser says is there. */

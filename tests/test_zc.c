@@ -361,7 +361,7 @@ RING_TEST(zc, plain_sends)
 	close_pipe(pair);
 }
 
-/* One send as the chooser wants it, which arrives at @sink if there is one. Whether by zero copy. */
+/* One send as the chooser wants it; it arrives at @sink if there is one. Whether by zero copy. */
 static bool send_as_chosen(struct rig *rig, struct oring_zc_chooser *chooser, int sock, int sink)
 {
 	bool zc = oring_zc_choose(chooser, 1000);
