@@ -20,6 +20,7 @@ struct crowd {
 	uint32_t n;
 	uint32_t results[MOST]; /* how often it was told */
 	uint32_t reports;
+	uint32_t whole;
 	uint32_t all_known;
 	uint32_t payload_free;
 };
@@ -144,6 +145,7 @@ static void count(struct crowd *crowd, const struct oring_multicast_step *step)
 	if (step->result_known) {
 		cr_assert_lt(step->target, crowd->n);
 		crowd->results[step->target]++;
+		crowd->whole += step->result == (int32_t)crowd->multicast.length;
 		cr_assert_eq(crowd->targets[step->target].result, step->result);
 	}
 	crowd->reports += step->usage_known;
@@ -499,6 +501,59 @@ RING_TEST(multicast, entries_are_as_they_should_be)
 	cr_assert_eq(oring_sq_unreserve(&rig->ring, RIG_ENTRIES), 0);
 }
 
+RING_TEST(multicast, entries_name_the_registered_buffer)
+{
+	struct crowd *crowd = gather(PAIRS_STREAM, 0);
+	oring_fixed_buf buf;
+	const struct oring_sqe *sqe;
+
+	cr_assert_eq(oring_fixed_buf_of(memory, ROOM, BUFFER, &buf), 0);
+	cr_assert_eq(oring_fixed_buf_slice(buf, 50, 60, &buf), 0);
+	cr_assert_eq(oring_multicast_init_fixed(&crowd->multicast, crowd->targets, 1,
+						oring_context_pointer(crowd->targets), buf, 0),
+		     0);
+	cr_assert_eq(oring_multicast_fill(&crowd->multicast, &rig->ring), 1);
+	sqe = oring_sq_at(&rig->ring, rig->ring.sq_reserved - 1);
+	cr_assert_eq(oring_sqe_check(sqe), 0);
+	cr_assert_eq(sqe->opcode, ORING_OP_SEND_ZC);
+	cr_assert_eq(sqe->addr, (uintptr_t)(memory + 50));
+	cr_assert_eq(sqe->len, 60);
+	cr_assert_eq(sqe->buf_index, BUFFER);
+	cr_assert_eq(sqe->ioprio, ORING_RECVSEND_FIXED_BUF);
+	cr_assert_eq(oring_sq_unreserve(&rig->ring, 1), 0);
+}
+
+/* All results of what was begun are known, but the network has the payload still. */
+Test(multicast, stop_before_a_notification)
+{
+	struct oring_cqe result = { 400, 5, ORING_CQE_F_MORE };
+	struct oring_cqe notification = { 400, 0, ORING_CQE_F_NOTIF };
+	struct oring_multicast_target targets[2];
+	struct oring_multicast multicast;
+	struct oring_multicast_step step;
+	struct oring ring;
+	uint32_t first;
+
+	require_ring(&ring, 4, 0);
+	cr_assert_eq(oring_sq_reserve_n(&ring, 3, &first), 0);
+	targets[0].file = targets[1].file = oring_file_fd(0);
+	cr_assert_eq(oring_multicast_init(&multicast, targets, 2, oring_context_from_bits(400),
+					  memory, 5, ORING_MULTICAST_ZERO_COPY),
+		     0);
+	cr_assert_eq(oring_multicast_fill(&multicast, &ring), 1);
+	step = oring_multicast_step(&multicast, &result);
+	cr_assert(step.result_known && !step.all_known && !step.payload_free);
+	step = oring_multicast_stop(&multicast);
+	cr_assert(step.all_known && !step.payload_free);
+	cr_assert(oring_multicast_busy(&multicast));
+	cr_assert_eq(targets[1].result, -ECANCELED);
+	step = oring_multicast_step(&multicast, &notification);
+	cr_assert(!step.all_known && step.payload_free);
+	cr_assert_not(oring_multicast_busy(&multicast));
+	cr_assert_eq(oring_sq_unreserve(&ring, 4), 0);
+	cr_assert_eq(oring_exit(&ring), 0);
+}
+
 Test(multicast, parameters_are_checked)
 {
 	struct oring_multicast_target target;
@@ -587,7 +642,8 @@ static void nothing_else(struct crowd *crowd, const struct oring_cqe *cqe)
 		struct oring_multicast_step step =
 			oring_multicast_step(&crowd->multicast, &strange[i]);
 
-		cr_assert(i == 3 || step.target == ORING_MULTICAST_NONE);
+		cr_assert((i == 3 && strange[3].user_data == cqe->user_data) ||
+			  step.target == ORING_MULTICAST_NONE);
 		cr_assert_eq(step.result_known || step.all_known || step.payload_free ||
 				     step.usage_known || step.copied,
 			     false);
@@ -636,6 +692,7 @@ static uint32_t random_run(struct oring *ring, struct crowd *crowd, uint32_t opt
 	cr_assert_eq(crowd->all_known, 1);
 	cr_assert_eq(crowd->payload_free, 1);
 	cr_assert_not(oring_multicast_busy(&crowd->multicast));
+	cr_assert_eq(crowd->multicast.whole, crowd->whole);
 	cr_assert_eq(crowd->reports, options & ORING_MULTICAST_REPORT_USAGE ? promised : 0);
 	cr_assert_eq(crowd->multicast.copied, options & ORING_MULTICAST_REPORT_USAGE ? copied : 0);
 	return early;
