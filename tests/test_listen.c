@@ -631,18 +631,23 @@ RING_TEST(listen, other_stages_fail)
 
 RING_TEST_ENTERED(listen, not_permitted)
 {
+	char folder[] = "/tmp/oring-listen-XXXXXX", path[64];
 	struct desk desk;
 
 	require_all(rig);
+	cr_assert_not_null(mkdtemp(folder));
+	cr_assert_eq(chmod(folder, 0500), 0);
+	snprintf(path, sizeof(path), "%s/socket", folder);
 	set_up(&desk, PLACE_ABSTRACT);
 	memset(&desk.address, 0, sizeof(desk.address));
-	at_unix(&desk, "/oring-not-permitted", false);
+	at_unix(&desk, path, false);
 	if (geteuid() == 0)
 		cr_assert_eq(seteuid(65534), 0);
 	finish(rig, &desk, fails(rig, &desk, ORING_LISTENER_BIND, -EACCES));
 	if (getuid() == 0)
 		cr_assert_eq(seteuid(0), 0);
 	cr_assert_eq(prctl(PR_SET_DUMPABLE, 1), 0);
+	cr_assert_eq(rmdir(folder), 0);
 }
 
 /* A ring that knows all operations but this one, as older kernels. */
