@@ -71,12 +71,19 @@ static void open_books(struct oring_zcrx *zcrx, const struct oring *ring,
 		   (params->area_size >> zcrx->shift) * sizeof(struct oring_zcrx_note));
 }
 
+/* The kernel's buffers are not smaller than those that the caller has notes for. */
+static bool notes_do(const struct oring_zcrx_ifq_reg *reg, const struct oring_zcrx_params *params)
+{
+	return reg->rx_buf_len == 0 ||
+	       (power_of_two(reg->rx_buf_len) && reg->rx_buf_len >= buffer_size(params));
+}
+
 int oring_zcrx_adopt(struct oring_zcrx *zcrx, const struct oring *ring,
 		     const struct oring_zcrx_params *params, const struct oring_zcrx_ifq_reg *reg,
 		     const struct oring_zcrx_area_reg *area)
 {
 	if (!zcrx_params_do(params) || params->memory == NULL || !power_of_two(reg->rq_entries) ||
-	    (reg->rx_buf_len != 0 && !power_of_two(reg->rx_buf_len)))
+	    !notes_do(reg, params))
 		return -ORING_EINVAL;
 	open_books(zcrx, ring, params, params->memory, reg);
 	zcrx->token = area->rq_area_token;
@@ -150,6 +157,8 @@ int oring_zcrx_init(struct oring_zcrx *zcrx, struct oring *ring,
 	ret = oring_register_zcrx_ifq(ring, &request.reg);
 	if (ret < 0)
 		return ret;
+	if (!notes_do(&request.reg, params))
+		return -ORING_EINVAL;
 	if (memory == NULL) {
 		ret = sys_mmap(NULL, request.region.size, SYS_PROT_READ | SYS_PROT_WRITE,
 			       SYS_MAP_SHARED | SYS_MAP_POPULATE, ring->fd,

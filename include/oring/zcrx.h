@@ -24,6 +24,13 @@
  * queue was full: FAILED, and armed again it goes on, though the step does not
  * say so. Nothing is lost by either: the bytes wait in the socket.
  *
+ * When buffers or room run out within a packet, the kernel may also not end the
+ * stream and wait for another packet (seen on 7.1), which may never come: release,
+ * then oring_multishot_cancel(), and arm again when it is retired. A completion
+ * queue with as many entries as the area has buffers (twice as many if CQE_MIXED)
+ * does not fill up by this; an area larger than the socket's receive buffer, in
+ * which small packets take a whole buffer each, is used up only by holding on.
+ *
  * Needed: a ring with DEFER_TASKRUN and completions of 32 bytes (CQE32, or
  * CQE_MIXED); CAP_NET_ADMIN; a card whose driver takes part, with header split on
  * and a queue to which the flows are steered. oring_zcrx_explain() says which is
@@ -129,7 +136,8 @@ ORING_INLINE size_t oring_zcrx_notes(size_t area_size, uint32_t buffer_size)
  * CAP_NET_ADMIN; -ENODEV, -EOPNOTSUPP, -ERANGE, -EEXIST, -EBUSY of the interface
  * and its queue; -ENOMEM, also where RLIMIT_MEMLOCK is too small for the area;
  * -EBADF for memory of the kernel's on a ring without a descriptor; what mmap(2)
- * says: only then the queue stays registered, until the ring ends.
+ * says: only then, and with -EINVAL for a wrong
+ * params->page, may the queue stay registered, until the ring ends.
  * Threads: owner only. Since: 6.15.
  */
 ORING_API int oring_zcrx_init(struct oring_zcrx *zcrx, struct oring *ring,
