@@ -212,7 +212,7 @@ static void start_receive(struct server *server, struct connection *connection)
 	sqe = reserve(server);
 	if (server->limited) {
 		oring_prep_recv_multishot(sqe, oring_file_fd(connection->fd), 0);
-		sqe->file_index = room - BUFFER_SIZE + 1;
+		oring_sqe_limit_receive(sqe, room - BUFFER_SIZE + 1);
 	} else {
 		oring_prep_recv(sqe, oring_file_fd(connection->fd), NULL, 0, 0);
 	}

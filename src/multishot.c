@@ -28,6 +28,8 @@ static uint32_t end_of(const struct oring_multishot *stream, int32_t res)
 			return ORING_STREAM_BROKEN_OFF;
 		return res == -ORING_ETIME || res >= 0 ? ORING_STREAM_FINISHED
 						       : ORING_STREAM_FAILED;
+	case ORING_STREAM_ONCE:
+		return res >= 0 ? ORING_STREAM_FINISHED : ORING_STREAM_FAILED;
 	case ORING_STREAM_POLL:
 	case ORING_STREAM_ACCEPT:
 		return res >= 0 ? ORING_STREAM_BROKEN_OFF : ORING_STREAM_FAILED;
@@ -44,8 +46,12 @@ static uint32_t end_of(const struct oring_multishot *stream, int32_t res)
  * Errors of the moment: the same request may work a little later. Not -EAGAIN: the request was
  * told not to wait, and it would come again at once.
  */
-static bool passes(int32_t error)
+static bool passes(uint32_t kind, int32_t error)
 {
+	/* What had befallen the connection that was accepted, not the listener: see accept(2). */
+	if (kind == ORING_STREAM_ACCEPT &&
+	    (error == -ORING_EPROTO || (error <= -ORING_ENETDOWN && error >= -ORING_EHOSTUNREACH)))
+		return true;
 	switch (error) {
 	case -ORING_EINTR:
 	case -ORING_ENOMEM:
@@ -59,10 +65,19 @@ static bool passes(int32_t error)
 	}
 }
 
-static bool worth_arming(uint32_t end, int32_t res)
+/* Not at once: something has to be given back first. */
+static bool lacks_something(uint32_t end, int32_t res)
 {
-	return end == ORING_STREAM_STARVED || end == ORING_STREAM_BROKEN_OFF ||
-	       (end == ORING_STREAM_FAILED && passes(res));
+	return end == ORING_STREAM_STARVED ||
+	       (end == ORING_STREAM_FAILED && (res == -ORING_ENOMEM || res == -ORING_ENFILE ||
+					       res == -ORING_EMFILE || res == -ORING_ENOBUFS));
+}
+
+static bool worth_arming(uint32_t kind, uint32_t end, int32_t res)
+{
+	return kind != ORING_STREAM_ONCE &&
+	       (end == ORING_STREAM_STARVED || end == ORING_STREAM_BROKEN_OFF ||
+		(end == ORING_STREAM_FAILED && passes(kind, res)));
 }
 
 static struct oring_step nothing(void)
@@ -72,6 +87,7 @@ static struct oring_step nothing(void)
 	step.end = ORING_STREAM_GOES_ON;
 	step.data = false;
 	step.arm_again = false;
+	step.arm_later = false;
 	step.cancel_again = false;
 	step.retired = false;
 	return step;
@@ -101,7 +117,8 @@ struct oring_step oring_multishot_step(struct oring_multishot *stream, const str
 	stream->state &= ~ORING_MULTISHOT_ARMED;
 	step.end = end_of(stream, cqe->res);
 	step.arm_again =
-		!(stream->state & ORING_MULTISHOT_ASKED) && worth_arming(step.end, cqe->res);
+		!oring_multishot_asked(stream) && worth_arming(stream->kind, step.end, cqe->res);
+	step.arm_later = step.arm_again && lacks_something(step.end, cqe->res);
 	step.retired = !(stream->state & ORING_MULTISHOT_CANCEL);
 	return step;
 }

@@ -1263,3 +1263,60 @@ RING_TEST(multishot, flood_of_ticks)
 	flood(rig, &flow);
 	cr_assert_geq(flow.taken, ROUNDS);
 }
+
+/* ---- what is worth what ---- */
+
+static struct oring_step last_of(enum oring_stream_kind kind, int32_t res)
+{
+	struct oring_multishot stream;
+	struct oring_sqe sqe = { 0 };
+	struct oring_cqe cqe = { 0 };
+
+	oring_multishot_init(&stream, kind, oring_context_from_bits(8));
+	cr_assert_eq(oring_multishot_arm(&stream, &sqe), 0);
+	cr_assert_not(oring_multishot_asked(&stream));
+	cqe.res = res;
+	return oring_multishot_step(&stream, &cqe);
+}
+
+Test(multishot, at_once_or_later)
+{
+	static const struct {
+		enum oring_stream_kind kind;
+		int32_t res;
+		bool again, later;
+	} rows[] = {
+		{ ORING_STREAM_RECV, -ENOBUFS, true, true },
+		{ ORING_STREAM_RECV, 10, true, false },
+		{ ORING_STREAM_RECV, -ECONNRESET, false, false },
+		{ ORING_STREAM_RECV, -ENETDOWN, false, false },
+		{ ORING_STREAM_ACCEPT, -EMFILE, true, true },
+		{ ORING_STREAM_ACCEPT, -ENFILE, true, true },
+		{ ORING_STREAM_ACCEPT, -ECONNABORTED, true, false },
+		{ ORING_STREAM_ACCEPT, -EPROTO, true, false },
+		{ ORING_STREAM_ACCEPT, -ENETDOWN, true, false },
+		{ ORING_STREAM_ACCEPT, -ENETUNREACH, true, false },
+		{ ORING_STREAM_ACCEPT, -EHOSTUNREACH, true, false },
+		{ ORING_STREAM_ACCEPT, -EINVAL, false, false },
+		{ ORING_STREAM_ONCE, 7, false, false },
+		{ ORING_STREAM_ONCE, -ENOBUFS, false, false },
+		{ ORING_STREAM_ONCE, -ECANCELED, false, false },
+	};
+	struct oring_multishot stream;
+	struct oring_sqe sqe = { 0 };
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct oring_step step = last_of(rows[i].kind, rows[i].res);
+
+		cr_assert_eq(step.arm_again, rows[i].again, "row %zu", i);
+		cr_assert_eq(step.arm_later, rows[i].later, "row %zu", i);
+		cr_assert(step.retired);
+	}
+	cr_assert(last_of(ORING_STREAM_ONCE, 7).data);
+	cr_assert_eq(last_of(ORING_STREAM_ONCE, 7).end, ORING_STREAM_FINISHED);
+	oring_multishot_init(&stream, ORING_STREAM_ONCE, oring_context_from_bits(8));
+	cr_assert_eq(oring_multishot_arm(&stream, &sqe), 0);
+	cr_assert_eq(oring_multishot_cancel(&stream, NULL, oring_context_from_bits(4)), -EAGAIN);
+	cr_assert(oring_multishot_asked(&stream));
+}

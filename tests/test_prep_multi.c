@@ -882,7 +882,7 @@ static uint64_t start_limited(struct rig *rig, const struct group *group, oring_
 	oring_prep_recv_multishot(sqe, sock, 0);
 	oring_sqe_buffer_select(sqe, group->id);
 	sqe->len = each;
-	sqe->file_index = all;
+	oring_sqe_limit_receive(sqe, all);
 	return rig->next_id - 1;
 }
 
@@ -1036,7 +1036,7 @@ RING_TEST(prep, recv_bundle_limit)
 	sqe = rig_sqe(rig);
 	oring_prep_recv_bundle(sqe, oring_file_fd(pair[1]), 0);
 	oring_sqe_buffer_select(sqe, group.id);
-	sqe->file_index = 600;
+	oring_sqe_limit_receive(sqe, 600);
 	cr_assert_eq(rig_result(rig), -EINVAL);
 	close_pair(pair);
 }

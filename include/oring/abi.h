@@ -397,6 +397,9 @@ struct oring_reg_wait {
 #define ORING_EOPNOTSUPP   95
 #define ORING_ECONNABORTED 103
 #define ORING_ENOBUFS	   105
+#define ORING_EPROTO	   71
+#define ORING_ENETDOWN	   100
+#define ORING_EHOSTUNREACH 113
 #define ORING_EALREADY	   114
 #define ORING_ESTALE	   116
 #define ORING_ECANCELED	   125

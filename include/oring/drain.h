@@ -18,6 +18,9 @@ ORING_BEGIN_DECLS
  * afterwards; those that do not fit the ring are kept by the kernel
  * (oring_cq_overflowed()) until room is made and the kernel is entered.
  *
+ * What the program submits while it reaps them (a close for each) is in flight
+ * again: submit, drain and reap until nothing was submitted and nothing is ready.
+ *
  * When it returns 0, no request of this ring uses memory of the caller's any
  * more, except zero-copy sends whose notification has not come: the network
  * has their buffers. Then oring_exit(), and what entries pointed to may be freed.

@@ -13,8 +13,8 @@
  *	...
  *	step = oring_multishot_step(&stream, cqe);
  *	if (step.data)      the completion brought something
- *	if (step.arm_again) prepare and arm again: at once, or after a release of buffers,
- *	                    descriptors or slots
+ *	if (step.arm_again) prepare and arm again: at once; with step.arm_later not before
+ *	                    buffers, descriptors or slots were given back
  *	if (step.retired)   nothing will come any more: the stream's memory is free
  *
  * When streams end (the last completion, without ORING_CQE_F_MORE):
@@ -54,7 +54,8 @@ enum oring_stream_kind {
 	ORING_STREAM_RECVMSG,
 	ORING_STREAM_READ,
 	ORING_STREAM_POLL,
-	ORING_STREAM_TIMEOUT
+	ORING_STREAM_TIMEOUT,
+	ORING_STREAM_ONCE /* a request of one completion, that may be cancelled */
 };
 
 /* What a completion means for its stream. */
@@ -79,9 +80,10 @@ struct oring_multishot {
 #define ORING_MULTISHOT_ENDLESS 8U /* a timeout without a count */
 
 struct oring_step {
-	uint32_t end;	   /* enum oring_stream_end */
-	bool data;	   /* the result is a connection, bytes, events or a tick */
-	bool arm_again;	   /* worth it, now or when what it lacked is there; nobody asked for the end */
+	uint32_t end;	/* enum oring_stream_end */
+	bool data;	/* the result is a connection, bytes, events or a tick */
+	bool arm_again; /* worth it, now or when what it lacked is there; nobody asked for the end */
+	bool arm_later; /* with arm_again: not before buffers, descriptors or slots were given back */
 	bool cancel_again; /* the cancel has found nothing, and the stream goes on */
 	bool retired;	   /* true once for each time it was armed: no completion is to come */
 };
@@ -99,6 +101,12 @@ ORING_INLINE void oring_multishot_init(struct oring_multishot *stream, enum orin
 ORING_INLINE bool oring_multishot_busy(const struct oring_multishot *stream)
 {
 	return (stream->state & (ORING_MULTISHOT_ARMED | ORING_MULTISHOT_CANCEL)) != 0;
+}
+
+/** oring_multishot_asked - it was asked to end, since it was armed. */
+ORING_INLINE bool oring_multishot_asked(const struct oring_multishot *stream)
+{
+	return (stream->state & ORING_MULTISHOT_ASKED) != 0;
 }
 
 /**

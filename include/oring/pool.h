@@ -88,7 +88,8 @@ ORING_INLINE void *oring_pool_extra(struct oring_sqe *record)
 
 /**
  * oring_pool_acquire - take the record that has been free longest
- * @op: goes into the handle, for whoever reads completions
+ * @op: goes into the handle, for whoever reads completions: an operation, or any
+ *      number of the caller's own
  * @handle: receives the context of the record
  * @record: receives the record, with the content it had
  *

@@ -1095,6 +1095,8 @@ ORING_INLINE void oring_prep_connect(struct oring_sqe *sqe, oring_file sock,
  * oring_prep_shutdown - close one or both directions of a connection
  *
  * @how: SHUT_RD, SHUT_WR or SHUT_RDWR.
+ * Runs in a worker thread, which looks a descriptor up only then: do not close it, or let
+ * it be used again, before the completion.
  * Result: 0.
  * Since: 5.11.
  */
@@ -1352,7 +1354,8 @@ ORING_INLINE void oring_prep_recv(struct oring_sqe *sqe, oring_file sock, void *
  *
  * @flags: MSG_*, but not MSG_WAITALL.
  * Needs oring_sqe_buffer_select(), else -EINVAL. The entry's len, if set, limits each
- * receive, and its file_index ends the whole once so many bytes have come (6.17; -EINVAL before).
+ * receive, and oring_sqe_limit_receive() ends the whole once so many bytes have come (6.17;
+ * -EINVAL before).
  * Result: bytes received; a completion without the more flag is the last: -ENOBUFS
  * when the group is empty, 0 when the peer has ended or sent an empty datagram.
  * Since: 6.0.

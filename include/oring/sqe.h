@@ -143,6 +143,17 @@ ORING_INLINE void oring_sqe_buffer_select(struct oring_sqe *sqe, uint16_t group)
 	sqe->buf_index = group;
 }
 
+/**
+ * oring_sqe_limit_receive - how many bytes a multishot receive may take in all
+ *
+ * It ends after the completion that reaches @bytes. The last receive is not cut: it
+ * may go beyond by as much as a buffer holds, less one. Since: 6.17.
+ */
+ORING_INLINE void oring_sqe_limit_receive(struct oring_sqe *sqe, uint32_t bytes)
+{
+	sqe->file_index = bytes; /* the kernel's optlen */
+}
+
 /** oring_sqe_set_personality - act with registered credentials @id. Since: 5.6. */
 ORING_INLINE void oring_sqe_set_personality(struct oring_sqe *sqe, uint16_t id)
 {

@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct oring_multishot stream;
 	int armed = 0, asked = 0;
 
-	oring_multishot_init(&stream, (enum oring_stream_kind)(take(&in, 1) % 6),
+	oring_multishot_init(&stream, (enum oring_stream_kind)(take(&in, 1) % 7),
 			     oring_context_from_bits(take(&in, 8)));
 	while (in.left > 0) {
 		struct oring_sqe sqe;
