@@ -42,15 +42,31 @@ static uint32_t end_of(const struct oring_multishot *stream, int32_t res)
 	}
 }
 
+/* What had befallen a connection that is accepted, not its listener: see accept(2). */
+static bool befell_connection(int32_t error)
+{
+	switch (error) {
+	case -ORING_ENONET:
+	case -ORING_EPROTO:
+	case -ORING_ENOPROTOOPT:
+	case -ORING_ENETDOWN:
+	case -ORING_ENETUNREACH:
+	case -ORING_ECONNABORTED:
+	case -ORING_EHOSTDOWN:
+	case -ORING_EHOSTUNREACH:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /*
  * Errors of the moment: the same request may work a little later. Not -EAGAIN: the request was
  * told not to wait, and it would come again at once.
  */
 static bool passes(uint32_t kind, int32_t error)
 {
-	/* What had befallen the connection that was accepted, not the listener: see accept(2). */
-	if (kind == ORING_STREAM_ACCEPT &&
-	    (error == -ORING_EPROTO || (error <= -ORING_ENETDOWN && error >= -ORING_EHOSTUNREACH)))
+	if (kind == ORING_STREAM_ACCEPT && befell_connection(error))
 		return true;
 	switch (error) {
 	case -ORING_EINTR:
@@ -58,7 +74,6 @@ static bool passes(uint32_t kind, int32_t error)
 	case -ORING_ENFILE:
 	case -ORING_EMFILE:
 	case -ORING_ENOBUFS:
-	case -ORING_ECONNABORTED:
 		return true;
 	default:
 		return false;
