@@ -17,7 +17,7 @@ static uint32_t buffer_size(const struct oring_zcrx_params *params)
 	return params->buffer_size != 0 ? params->buffer_size : params->page;
 }
 
-bool zcrx_params_do(const struct oring_zcrx_params *params)
+bool oring_zcrx_params_do(const struct oring_zcrx_params *params)
 {
 	bool nodev = params->flags == ORING_ZCRX_REG_NODEV;
 
@@ -36,7 +36,7 @@ bool zcrx_params_do(const struct oring_zcrx_params *params)
 	return !nodev || (params->interface == 0 && params->queue == 0);
 }
 
-void zcrx_clear(void *memory, size_t bytes)
+void oring_zcrx_clear(void *memory, size_t bytes)
 {
 	unsigned char *byte = (unsigned char *)memory;
 	size_t i;
@@ -67,8 +67,8 @@ static void open_books(struct oring_zcrx *zcrx, const struct oring *ring,
 	zcrx->bytes = 0;
 	zcrx->out = 0;
 	zcrx->mixed = ring->cq_mixed;
-	zcrx_clear(params->notes,
-		   (params->area_size >> zcrx->shift) * sizeof(struct oring_zcrx_note));
+	oring_zcrx_clear(params->notes,
+			 (params->area_size >> zcrx->shift) * sizeof(struct oring_zcrx_note));
 }
 
 /* The kernel's buffers are not smaller than those that the caller has notes for. */
@@ -82,8 +82,8 @@ int oring_zcrx_adopt(struct oring_zcrx *zcrx, const struct oring *ring,
 		     const struct oring_zcrx_params *params, const struct oring_zcrx_ifq_reg *reg,
 		     const struct oring_zcrx_area_reg *area)
 {
-	if (!zcrx_params_do(params) || params->memory == NULL || !power_of_two(reg->rq_entries) ||
-	    !notes_do(reg, params))
+	if (!oring_zcrx_params_do(params) || params->memory == NULL ||
+	    !power_of_two(reg->rq_entries) || !notes_do(reg, params))
 		return -ORING_EINVAL;
 	open_books(zcrx, ring, params, params->memory, reg);
 	zcrx->token = area->rq_area_token;
@@ -112,7 +112,7 @@ static size_t stats_offset(uint32_t entries)
 
 static void fill(struct request *request, const struct oring_zcrx_params *params)
 {
-	zcrx_clear(request, sizeof(*request));
+	oring_zcrx_clear(request, sizeof(*request));
 	request->reg.if_idx = params->interface;
 	request->reg.if_rxq = params->queue;
 	request->reg.rq_entries = params->entries;
@@ -146,14 +146,14 @@ int oring_zcrx_init(struct oring_zcrx *zcrx, struct oring *ring,
 	void *memory = params->memory;
 	int ret;
 
-	if (!zcrx_params_do(params))
+	if (!oring_zcrx_params_do(params))
 		return -ORING_EINVAL;
 	if (memory == NULL && ring->fd < 0)
 		return -ORING_EBADF;
 	fill(&request, params);
 	/* Some kernels read head and tail as they find them. */
 	if (memory != NULL)
-		zcrx_clear(memory, ORING_ZCRX_HEADER);
+		oring_zcrx_clear(memory, ORING_ZCRX_HEADER);
 	ret = oring_register_zcrx_ifq(ring, &request.reg);
 	if (ret < 0)
 		return ret;
@@ -261,7 +261,7 @@ int oring_zcrx_release(struct oring_zcrx *zcrx, struct oring_zcrx_piece *piece)
 
 static void prepare(struct oring_zcrx_ctrl *ctrl, const struct oring_zcrx *zcrx, uint32_t op)
 {
-	zcrx_clear(ctrl, sizeof(*ctrl));
+	oring_zcrx_clear(ctrl, sizeof(*ctrl));
 	ctrl->zcrx_id = zcrx->id;
 	ctrl->op = op;
 }
@@ -310,7 +310,7 @@ int oring_zcrx_import(const struct oring_zcrx *zcrx, struct oring *ring, int fd)
 
 	if (ring->cq_mixed != zcrx->mixed)
 		return -ORING_EINVAL;
-	zcrx_clear(&reg, sizeof(reg));
+	oring_zcrx_clear(&reg, sizeof(reg));
 	reg.if_idx = (uint32_t)fd;
 	reg.flags = ORING_ZCRX_REG_IMPORT;
 	ret = oring_register_zcrx_ifq(ring, &reg);

@@ -6,8 +6,8 @@
 #include "oring/zcrx.h"
 
 /* Whether parameters make sense on any kernel. */
-bool zcrx_params_do(const struct oring_zcrx_params *params);
+bool oring_zcrx_params_do(const struct oring_zcrx_params *params);
 
-void zcrx_clear(void *memory, size_t bytes);
+void oring_zcrx_clear(void *memory, size_t bytes);
 
 #endif

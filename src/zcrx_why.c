@@ -17,8 +17,8 @@ static int trial(struct oring *ring, uint32_t flags, uint32_t buffer_size, bool 
 	struct oring_zcrx_ifq_reg reg;
 	struct oring_region_desc region;
 
-	zcrx_clear(&reg, sizeof(reg));
-	zcrx_clear(&region, sizeof(region));
+	oring_zcrx_clear(&reg, sizeof(reg));
+	oring_zcrx_clear(&region, sizeof(region));
 	reg.rq_entries = 1;
 	reg.flags = flags;
 	reg.area_ptr = NOWHERE;
@@ -102,7 +102,7 @@ enum oring_zcrx_obstacle oring_zcrx_explain(struct oring *ring,
 {
 	enum oring_zcrx_obstacle found;
 
-	if (!zcrx_params_do(params))
+	if (!oring_zcrx_params_do(params))
 		return ORING_ZCRX_PARAMS;
 	found = of_kernel_and_ring(ring);
 	if (found == ORING_ZCRX_CLEAR)

@@ -28,8 +28,7 @@
  * stream and wait for another packet (seen on 7.1), which may never come: release,
  * then oring_multishot_cancel(), and arm again when it is retired. A completion
  * queue with as many entries as the area has buffers (twice as many if CQE_MIXED)
- * does not fill up by this; an area larger than the socket's receive buffer, in
- * which small packets take a whole buffer each, is used up only by holding on.
+ * has room for every buffer without a device.
  *
  * Needed: a ring with DEFER_TASKRUN and completions of 32 bytes (CQE32, or
  * CQE_MIXED); CAP_NET_ADMIN; a card whose driver takes part, with header split on
@@ -98,9 +97,9 @@ struct oring_zcrx_params {
 	size_t area_size;     /* whole buffers; locked memory */
 	struct oring_zcrx_note *notes; /* oring_zcrx_notes() of them */
 	void *memory; /* of the refill ring, at a page, oring_zcrx_refill_size(); NULL: the kernel's */
-	uint32_t stats; /* not 0: count what is copied, for oring_zcrx_copied() (7.3) */
+	uint32_t stats; /* not 0: count what is copied, for oring_zcrx_copied() (7.2) */
 	uint32_t
-		events; /* 1 << ORING_ZCRX_EVENT_*: each is told once, then when armed again (7.3) */
+		events; /* 1 << ORING_ZCRX_EVENT_*: each is told once, then when armed again (7.2) */
 	oring_context event; /* identity of the completions that tell; the result is the event */
 };
 
@@ -243,7 +242,7 @@ ORING_API int oring_zcrx_flush(struct oring_zcrx *zcrx, struct oring *ring);
  * @count, @bytes: filled; copies of packets' fragments. What a packet carries beside its
  *                 fragments is copied too, and not counted.
  *
- * Return: 0; -ENOENT if it was not asked for (oring_zcrx_params.stats). Since: 7.3.
+ * Return: 0; -ENOENT if it was not asked for (oring_zcrx_params.stats). Since: 7.2.
  */
 ORING_API int oring_zcrx_copied(const struct oring_zcrx *zcrx, uint64_t *count, uint64_t *bytes);
 
@@ -253,7 +252,7 @@ ORING_API int oring_zcrx_copied(const struct oring_zcrx *zcrx, uint64_t *count, 
  *
  * Enters the kernel. Return: 0; -EINVAL if it is armed already, or was never asked
  * for; -EOPNOTSUPP, -EINVAL where kernels know no events. Threads: owner only.
- * Since: 7.3.
+ * Since: 7.2.
  */
 ORING_API int oring_zcrx_arm_event(struct oring_zcrx *zcrx, struct oring *ring, uint32_t event);
 
