@@ -58,7 +58,10 @@ static void open_books(struct oring_zcrx *zcrx, const struct oring *ring,
 	zcrx->filled = oring_load_relaxed(zcrx->tail);
 	zcrx->mask = reg->rq_entries - 1;
 	zcrx->id = reg->zcrx_id;
-	zcrx->shift = (uint32_t)__builtin_ctz(size);
+	/* By a loop: counting zero bits is a call to libgcc on some machines. */
+	zcrx->shift = 0;
+	while ((size >> zcrx->shift) > 1)
+		zcrx->shift++;
 	zcrx->area = (unsigned char *)params->area;
 	zcrx->area_size = params->area_size;
 	zcrx->notes = params->notes;
