@@ -68,6 +68,9 @@ static bool passes(uint32_t kind, int32_t error)
 {
 	if (kind == ORING_STREAM_ACCEPT && befell_connection(error))
 		return true;
+	/* Of a zero-copy receive: the completion queue was full. */
+	if (kind == ORING_STREAM_RECV && error == -ORING_ENOSPC)
+		return true;
 	switch (error) {
 	case -ORING_EINTR:
 	case -ORING_ENOMEM:

@@ -389,6 +389,7 @@ struct oring_reg_wait {
 #define ORING_EINVAL	   22
 #define ORING_ENFILE	   23
 #define ORING_EMFILE	   24
+#define ORING_ENOSPC	   28
 #define ORING_ERANGE	   34
 #define ORING_ENOSYS	   38
 #define ORING_EBADSLT	   57

@@ -21,8 +21,8 @@
  * The ends of such a stream, as multishot.h tells them: 0, the peer has closed,
  * or the limit is reached: FINISHED. -ENOMEM, no buffer is free: FAILED, and to
  * be armed again after a release, a commit and a flush. -ENOSPC, the completion
- * queue was full: FAILED, and armed again it goes on, though the step does not
- * say so. Nothing is lost by either: the bytes wait in the socket.
+ * queue was full: FAILED, and armed again it goes on. Nothing is lost by either:
+ * the bytes wait in the socket.
  *
  * When buffers or room run out within a packet, the kernel may also not end the
  * stream and wait for another packet (seen on 7.1), which may never come: release,
