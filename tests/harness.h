@@ -154,6 +154,12 @@ static inline void run_on_shape(enum shape shape, void (*body)(struct rig *rig))
 	RING_TEST_ON(suite, name, sqpoll)            \
 	RING_TEST_ENTERED(suite, name)
 
+/* On each shape, and as oring_init_fast() makes rings. */
+#define RING_TEST_FAST(suite, name)                  \
+	static void suite##_##name(struct rig *rig); \
+	RING_TEST_ON(suite, name, fast)              \
+	RING_TEST(suite, name)
+
 /* An entry with an identity of its own: rig->next_id, which then grows. */
 static inline struct oring_sqe *rig_sqe(struct rig *rig)
 {

@@ -6,12 +6,6 @@
 #include <signal.h>
 #include <time.h>
 
-/* On each shape, and with arguments from a registered region. */
-#define WAIT_TEST(name)                           \
-	static void wait_##name(struct rig *rig); \
-	RING_TEST_ON(wait, name, fast)            \
-	RING_TEST(wait, name)
-
 static int64_t now_ns(clockid_t clock)
 {
 	struct timespec ts;
@@ -30,7 +24,7 @@ static uint64_t arm_long_timeout(struct rig *rig)
 	return sqe->user_data;
 }
 
-WAIT_TEST(nothing_comes_in_time)
+RING_TEST_FAST(wait, nothing_comes_in_time)
 {
 	/* A16, B11: -ETIME, not early, and no completion of the wait's own. */
 	struct oring_wait_arg arg;
@@ -43,7 +37,7 @@ WAIT_TEST(nothing_comes_in_time)
 	cr_assert_eq(oring_get_events(&rig->ring), 0);
 }
 
-WAIT_TEST(absolute_times)
+RING_TEST_FAST(wait, absolute_times)
 {
 	struct oring_wait_arg arg;
 	int64_t begin = now_ns(CLOCK_MONOTONIC);
@@ -60,7 +54,7 @@ WAIT_TEST(absolute_times)
 	cr_assert_eq(oring_wait(&rig->ring, 1, &arg), -ETIME);
 }
 
-WAIT_TEST(zero_time_does_not_sleep)
+RING_TEST_FAST(wait, zero_time_does_not_sleep)
 {
 	struct oring_wait_arg arg;
 	int i;
@@ -77,7 +71,7 @@ WAIT_TEST(zero_time_does_not_sleep)
 	cr_assert_eq(oring_wait(&rig->ring, 0, &arg), 2);
 }
 
-WAIT_TEST(times_that_are_none)
+RING_TEST_FAST(wait, times_that_are_none)
 {
 	/* Trap 28: the kernel would take them for the past. */
 	static const struct oring_timespec bad[] = { { -1, 0 }, { 0, -1 }, { 0, 1000000000 } };
@@ -117,7 +111,7 @@ RING_TEST(wait, ready_ones_need_no_system_call)
 	rig->ring.enter_fd = fd;
 }
 
-WAIT_TEST(counts)
+RING_TEST_FAST(wait, counts)
 {
 	/* Five that complete later, by workers: waiting for all of them returns no earlier. */
 	int i;
@@ -133,7 +127,7 @@ WAIT_TEST(counts)
 	cr_assert_eq(oring_wait(&rig->ring, 5, NULL), 5, "again: they are still there");
 }
 
-WAIT_TEST(an_expired_timeout_entry_ends_it)
+RING_TEST_FAST(wait, an_expired_timeout_entry_ends_it)
 {
 	/* The kernel returns at a timeout's completion, however many were wanted. */
 	struct oring_timespec ts[2] = { { 0, 300 * 1000 * 1000 }, { 60, 0 } };
@@ -149,7 +143,7 @@ WAIT_TEST(an_expired_timeout_entry_ends_it)
 	cr_assert_eq(rig_result_of(rig, late, 2), -ECANCELED);
 }
 
-WAIT_TEST(outcome_of_submit_and_wait)
+RING_TEST_FAST(wait, outcome_of_submit_and_wait)
 {
 	/* Trap 25: with something submitted an expired wait is no error, but is told. */
 	struct oring_outcome outcome;
@@ -169,7 +163,7 @@ WAIT_TEST(outcome_of_submit_and_wait)
 	cr_assert_eq(outcome.error, -ETIME);
 }
 
-WAIT_TEST(min_wait)
+RING_TEST_FAST(wait, min_wait)
 {
 	/* Section 1.5: after min_wait one completion is enough; without any, the whole time. */
 	struct oring_wait_arg arg;
@@ -192,7 +186,7 @@ WAIT_TEST(min_wait)
 	cr_assert_geq(now_ns(CLOCK_MONOTONIC) - begin, 20 * 1000 * 1000);
 }
 
-WAIT_TEST(without_extended_arguments)
+RING_TEST_FAST(wait, without_extended_arguments)
 {
 	/* A kernel before 5.11, played by clearing the feature: told without an enter. */
 	struct oring_wait_arg arg;
@@ -257,7 +251,7 @@ static void start_killer(struct killer *killer, int delay_ms, int times)
 	cr_assert_eq(pthread_create(&killer->thread, NULL, kill_later, killer), 0);
 }
 
-WAIT_TEST(interrupted)
+RING_TEST_FAST(wait, interrupted)
 {
 	/* Traps 21, 25, 29: -EINTR despite SA_RESTART, only if nothing is ready or submitted. */
 	struct oring_outcome outcome;
@@ -288,7 +282,7 @@ WAIT_TEST(interrupted)
 	cr_assert_eq(rig_result_of(rig, id, 2), -ECANCELED);
 }
 
-WAIT_TEST(signal_mask)
+RING_TEST_FAST(wait, signal_mask)
 {
 	/* Trap 27: blocked in the wait, delivered after it; with and without a timeout. */
 	uint64_t blocked = 1ULL << (SIGUSR1 - 1);
@@ -319,7 +313,7 @@ WAIT_TEST(signal_mask)
 	pthread_join(killer.thread, NULL);
 }
 
-WAIT_TEST(not_counted_as_io)
+RING_TEST_FAST(wait, not_counted_as_io)
 {
 	struct oring_wait_arg arg;
 	int ret;
@@ -347,7 +341,7 @@ WAIT_TEST(not_counted_as_io)
 	cr_assert_eq(oring_wait(&rig->ring, 1, &arg), -EINVAL);
 }
 
-WAIT_TEST(absolute_times_of_each_clock)
+RING_TEST_FAST(wait, absolute_times_of_each_clock)
 {
 	static const clockid_t clocks[] = { CLOCK_BOOTTIME, CLOCK_MONOTONIC };
 	struct timespec before, after;
