@@ -6,6 +6,7 @@
 #include "streams.h"
 
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 
 #define KINDS (ORING_STREAM_TIMEOUT + 1)
@@ -1327,4 +1328,93 @@ Test(multishot, at_once_or_later)
 	cr_assert_eq(oring_multishot_arm(&stream, &sqe), 0);
 	cr_assert_eq(oring_multishot_cancel(&stream, NULL, oring_context_from_bits(4)), -EAGAIN);
 	cr_assert(oring_multishot_asked(&stream));
+}
+
+/* ---- many streams ---- */
+
+#define MANY 10000
+
+struct subscriber {
+	struct oring_multishot stream;
+	uint32_t events;
+};
+
+/* What is ready, each to the record that its identity names: no list is searched. */
+static uint32_t dispatch(struct oring *ring, const struct oring_pool *pool, uint32_t *ended)
+{
+	uint32_t cursor, end, events = 0;
+	struct oring_cqe *cqe;
+
+	oring_cq_for_each (ring, cursor, end, cqe) {
+		struct oring_sqe *record = oring_pool_lookup(pool, oring_cqe_context(cqe));
+		struct subscriber *subscriber;
+		struct oring_step step;
+
+		cr_assert_not_null(record);
+		subscriber = oring_pool_extra(record);
+		step = oring_multishot_step(&subscriber->stream, cqe);
+		subscriber->events += step.data;
+		events += step.data;
+		*ended += step.retired;
+	}
+	oring_cq_release_to(ring, cursor);
+	return events;
+}
+
+Test(multishot, ten_thousand_streams, .timeout = 4 * TEST_SECONDS)
+{
+	size_t size = oring_pool_size(MANY, sizeof(struct subscriber));
+	int event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	uint32_t i, events = 0, ended = 0, tries;
+	struct oring_params params;
+	struct oring_timespec limit = { 60, 0 };
+	uint64_t one = 1;
+	struct oring_pool pool;
+	struct oring ring;
+	void *memory = aligned_alloc(64, size);
+
+	memset(&params, 0, sizeof(params));
+	params.flags = ORING_SETUP_CQSIZE;
+	params.cq_entries = 16384;
+	cr_assert_eq(oring_init(&ring, 256, &params), 0);
+	REQUIRE_FEATURE(&ring, ORING_FEAT_RSRC_TAGS); /* came with multishot polls */
+	cr_assert_eq(oring_pool_init(&pool, memory, size, MANY, sizeof(struct subscriber)), 0);
+	for (i = 0; i < MANY; i++) {
+		struct oring_sqe *sqe = oring_sq_reserve(&ring), *record;
+		struct subscriber *subscriber;
+		oring_context handle;
+
+		cr_assert_eq(oring_pool_acquire(&pool, ORING_OP_POLL_ADD, &handle, &record), 0);
+		subscriber = oring_pool_extra(record);
+		subscriber->events = 0;
+		oring_multishot_init(&subscriber->stream, ORING_STREAM_POLL, handle);
+		oring_prep_poll_add_multishot(sqe, oring_file_fd(event), POLLIN);
+		cr_assert_eq(oring_multishot_arm(&subscriber->stream, sqe), 0);
+		if (oring_sq_space(&ring) == 0)
+			cr_assert_eq(oring_submit(&ring), 256);
+	}
+	cr_assert_geq(oring_submit(&ring), 0);
+	cr_assert_eq(write(event, &one, sizeof(one)), sizeof(one));
+	for (tries = 0; tries < 2000 && events < MANY; tries++) {
+		cr_assert_geq(oring_get_events(&ring), 0);
+		events += dispatch(&ring, &pool, &ended);
+		if (events < MANY)
+			usleep(1000);
+	}
+	cr_assert_eq(events, MANY);
+	for (i = 0; i < MANY; i++) {
+		struct subscriber *subscriber = oring_pool_extra(oring_pool_record(&pool, i));
+
+		cr_assert_eq(subscriber->events, 1);
+	}
+	if (oring_drain(&ring, &limit) != -EINVAL) { /* not before 6.0 */
+		for (tries = 0; tries < 2000 && ended < MANY; tries++) {
+			cr_assert_geq(oring_get_events(&ring), 0);
+			dispatch(&ring, &pool, &ended);
+		}
+		cr_assert_eq(ended, MANY, "each was retired once");
+	}
+	cr_assert_eq(oring_exit(&ring), 0);
+	close(event);
+	free(memory);
 }
