@@ -9,11 +9,12 @@
 static inline int enter(const struct oring *ring, uint32_t to_submit, uint32_t min_complete,
 			uint32_t flags, const void *arg, size_t arg_size)
 {
+	uint32_t by_index = ring->enter_flags;
+
 	/* Another thread's table of registered rings has another ring at this index, or none. */
-	if (oring_unlikely(ring->owner != NULL) && ring->owner != sys_thread())
+	if (by_index != 0 && oring_unlikely(ring->owner != sys_thread()))
 		return -ORING_EEXIST;
-	return sys_enter(ring->enter_fd, to_submit, min_complete, flags | ring->enter_flags, arg,
-			 arg_size);
+	return sys_enter(ring->enter_fd, to_submit, min_complete, flags | by_index, arg, arg_size);
 }
 
 int oring_enter(struct oring *ring, uint32_t to_submit, uint32_t min_complete, uint32_t flags,
