@@ -1067,7 +1067,9 @@ static void fill_queue(struct rig *rig)
 
 		for (i = 0; i < n && i < RIG_ENTRIES; i++)
 			oring_prep_nop(rig_sqe(rig));
-		rig_wait(rig, oring_cq_ready(&rig->ring) + (n < RIG_ENTRIES ? n : RIG_ENTRIES));
+		/* A tick may come in between: no more than the queue holds can be waited for. */
+		n = oring_cq_ready(&rig->ring) + (n < RIG_ENTRIES ? n : RIG_ENTRIES);
+		rig_wait(rig, n < entries ? n : entries);
 	}
 }
 
