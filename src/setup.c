@@ -412,7 +412,7 @@ int oring_set_inherited(struct oring *ring, bool inherited)
 		return -ORING_EBADF;
 	if (ring->memory_is_callers)
 		return -ORING_EINVAL;
-	/* Not MADV_DOFORK: kernels since 7.1 or so refuse it for ring memory. */
+	/* Not MADV_DOFORK: newer kernels (7.3) refuse it for ring memory. */
 	return inherited ? map_again(ring) : keep_from_children(ring);
 }
 
