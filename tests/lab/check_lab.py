@@ -20,11 +20,13 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [os.path.join(TOOLS, "lab"), TOOLS]
 
 import cli  # noqa: E402 (found by the path above)
+import cost  # noqa: E402
 import debian  # noqa: E402
 import guest  # noqa: E402
 import initramfs  # noqa: E402
 import kernels  # noqa: E402
 import matrix  # noqa: E402
+import plot  # noqa: E402
 import programs  # noqa: E402
 import tap_summary  # noqa: E402
 
@@ -530,6 +532,72 @@ def the_matrix_says_what_works_where():
         for part in ("| prep: bind | – | **failed** |", "| prep: futex wait | ? | yes |",
                      "- operation bind: not on this kernel (5.10)", "- 7.3: 7.3.4-x"):
             check_in(part, text)
+
+
+# ---- costs ----
+
+def cost_row(case="nop", shape="plain", since=("5.10", "5.10"), **result):
+    return {"case": case, "batch": 32, "shape": shape, "since": list(since), "copied": 0, **result}
+
+
+def counted(median, least=None, **row):
+    return cost_row(instructions=64 * (least or median), median=64 * median, operations=64, kept=60, dropped=1, **row)
+
+
+def broken(series, *runs):
+    try:
+        cost.merge(series, runs)
+    except cost.Broken as problem:
+        return str(problem)
+    raise AssertionError("not noticed")
+
+
+@test
+def costs_of_two_runs_are_one_row():
+    rows, (difference, where) = cost.merge("6.1", [[counted(200, 190)], [counted(201, 180)]])
+    check([(row["cost"], row["least"]) for row in rows], [(200.0, 180.0)])
+    check((round(difference, 4), where), (0.005, ("nop", 32, "plain")))
+
+
+@test
+def a_cost_that_is_missing_needs_a_reason():
+    late = cost_row(since=("6.10", "5.19"), absent="Invalid argument")
+    check(cost.merge("6.1", [[late], [late]])[0][0]["absent"], "Invalid argument")
+    check_in("came with 6.10", broken("6.12", [late], [late]))
+    check_in("not the same", broken("6.1", [late], [counted(200)]))
+    device = cost_row(absent="No such device")
+    check(cost.merge("7.0", [[device], [device]])[0][0]["absent"], "No such device")
+
+
+@test
+def costs_become_a_table_and_a_page():
+    def result(series, *rows):
+        return {"series": series, "release": series + ".1-x", "runs": 2, "difference": 0.0012, "mitigations": {},
+                "rows": cost.merge(series, [rows])[0]}
+
+    costs = cost.collect([result("5.10", counted(339), cost_row(shape="fast", since=("5.10", "6.6"), absent="no")),
+                          result("7.3", counted(356), counted(1234, shape="fast"))])
+    check(costs["rows"][1]["cost"], {"7.3": 1234.0})
+    text = cost.markdown(costs)
+    for part in ("| nop × 32 | – | 339 | 356 |", "| nop × 32 | – | – | 1,234 |", "| nop × 32 | 356 | 1,234 |",
+                 "| 7.3 | 7.3.1-x | 0.12% |"):
+        check_in(part, text)
+    lines = plot.script(costs, "page.svg")
+    check_in('title "32 a call, no flags"', lines)
+    check_in("7.3 356.0 1234.0", lines)
+
+
+# ---- stand-ins ----
+
+@test
+def a_stand_in_fails_whatever_it_is_asked():
+    libraries = glob.glob("/usr/lib/*/libcriterion.so.3")
+    if not libraries:
+        raise Skip("Criterion is not installed")
+    path = programs.stand_in("libgit2.so.1.5", libraries[0], debian.architecture())
+    symbols = debian.run(["readelf", "-W", "--dyn-syms", path], "binutils are needed")
+    check_in("git_libgit2_init", symbols)
+    check(programs.dynamic_parts(path), (None, []))
 
 
 def main():

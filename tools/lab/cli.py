@@ -12,11 +12,13 @@ import sys
 import tempfile
 import time
 
+import cost
 import debian
 import guest
 import initramfs
 import kernels
 import matrix
+import plot
 import programs
 import tap_summary
 
@@ -269,6 +271,44 @@ def command_matrix(lab, options):
     return status
 
 
+def command_cost(lab, options):
+    """As with the matrix: series that were counted before are kept."""
+    folder = os.path.join(lab.cache, "cost", options.arch)
+    os.makedirs(folder, exist_ok=True)
+    guest.need(options.arch)
+    program = programs.cost_program(options.arch)
+    status, results = PASSED, []
+    for series in options.series:
+        path = os.path.join(folder, series + ".json")
+        if options.fresh or not os.path.exists(path):
+            try:
+                kernel = kernels.resolve(lab, series, options.arch, say)
+                result = cost.measure(lab, kernel, program, options.runs, options.timeout, say)
+            except cost.Broken as problem:
+                say(f"{series}: {problem}")
+                status = FAILED
+                continue
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump(result, file)
+        with open(path, encoding="utf-8") as file:
+            results.append(json.load(file))
+    if results:
+        write_costs(cost.collect(results), options.out)
+    return status
+
+
+def write_costs(costs, folder):
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "cost.json"), "w", encoding="utf-8") as file:
+        json.dump(costs, file, indent=1)
+        file.write("\n")
+    with open(os.path.join(folder, "cost.md"), "w", encoding="utf-8") as file:
+        file.write(cost.markdown(costs))
+    plot.draw(costs, os.path.join(folder, "cost.svg"))
+    say(f"{folder}/cost.json, cost.md and cost.svg are written, of "
+        + ", ".join(kernel["series"] for kernel in costs["kernels"]))
+
+
 def command_shell(lab, options):
     guest.need(options.arch)
     built, roots = programs.programs_for(lab, options.arch, say)
@@ -313,16 +353,21 @@ def parser():
     run.add_argument("series", metavar="SERIES,...", help="as 6.1,newest; or all")
     run.add_argument("--log", metavar="FILE", help="write results as Meson's testlog.json")
     table = add("matrix", command_matrix, "run all tests on each series, and write what works where")
-    table.add_argument("series", nargs="?", default="all", metavar="SERIES,...",
-                       help="as 6.1,7.3 (default: all)")
-    table.add_argument("--fresh", action="store_true",
-                       help="run series again that were run before")
-    table.add_argument("--out", default=os.path.join(programs.TOP, "bench/results"), metavar="FOLDER",
-                       help="where matrix.md and matrix.json go (default: bench/results)")
+    prices = add("cost", command_cost, "count instructions per operation on each series, and write what it costs where")
+    prices.add_argument("--runs", type=int, default=2, metavar="N",
+                        help="boots of each kernel, which must agree within 1 %% (default: %(default)s)")
+    for one in table, prices:
+        one.add_argument("series", nargs="?", default="all", metavar="SERIES,...",
+                         help="as 6.1,7.3 (default: all)")
+        one.add_argument("--fresh", action="store_true", help="run series again that were run before")
+        one.add_argument("--out", default=os.path.join(programs.TOP, "bench/results"), metavar="FOLDER",
+                         help="where the results go (default: bench/results)")
     for one in run, table:
         one.add_argument("--keep", action="store_true", help="keep initramfs, drives and console")
+    for one in run, table, prices:
         one.add_argument("--timeout", type=int, default=3600, metavar="S",
                          help="limit of a whole guest in seconds (default: %(default)s)")
+    for one in run, table:
         one.add_argument("--tries", type=int, default=1, metavar="N",
                          help="boot up to N times if a guest does not finish (default: %(default)s)")
     shell = add("shell", command_shell, "boot one kernel into a shell on this terminal")
@@ -360,6 +405,6 @@ def main():
     except KeyboardInterrupt:
         say("interrupted")
         status = 130
-    if options.command in ("run", "matrix", "fetch"):
+    if options.command in ("run", "matrix", "cost", "fetch"):
         say(f"{time.monotonic() - begin:.0f} s in all")
     return status

@@ -73,11 +73,16 @@ def make_drives(folder):
             debian.run([find("mke2fs"), "-q", "-F", "-t", "ext4", path], "no ext4 file system")
 
 
-def command(arch, image, initrd, folder, shell=False):
+# One processor, whose clock goes on by a nanosecond with each instruction.
+COUNTING = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-smp", "1"]
+RUNNING = ["-accel", "tcg,thread=multi", "-smp", "2"]
+
+
+def command(arch, image, initrd, folder, shell=False, counting=False):
     machine = MACHINES[arch]
     words = ["console=" + machine.console, "panic=-1", "loglevel=5", "nvme.poll_queues=1",
              "lab_results=/dev/" + machine.results]
-    line = [machine.qemu, *machine.options, "-accel", "tcg,thread=multi", "-smp", "2", "-m", "1G",
+    line = [machine.qemu, *machine.options, *(COUNTING if counting else RUNNING), "-m", "1G",
             "-display", "none", "-no-reboot", "-nic", "none", "-kernel", image, "-initrd", initrd]
     for name, devices in DRIVES.items():
         line += ["-drive", f"if=none,id={name},file={os.path.join(folder, name)},format=raw,cache=unsafe,"

@@ -3,6 +3,7 @@
 
 import collections
 import fcntl
+import glob
 import json
 import os
 import re
@@ -120,16 +121,31 @@ def criterion_programs(lab, arch, say):
     return sorted(programs), roots
 
 
-def runner(arch, compiler, folder):
-    """The static program over the rows of the table, built with one call of the compiler."""
+def compiler_for(arch):
+    return "gcc" if arch == debian.architecture() else f"{TRIPLETS[arch]}-gcc"
+
+
+def static_program(name, sources, arch, compiler, folder):
+    """A program with the library in it and no other file, built with one call of the compiler."""
     os.makedirs(folder, exist_ok=True)
-    path = os.path.join(folder, f"rows_runner-{arch}")
-    sources = [os.path.join(TOP, "tests", "lab", "rows_runner.c")]
-    sources += sorted(os.path.join(TOP, "src", name) for name in os.listdir(os.path.join(TOP, "src"))
-                      if name.endswith(".c"))
+    path = os.path.join(folder, f"{name}-{arch}")
     build([compiler, "-std=gnu11", "-O2", "-g", "-static", "-Wall", "-Wextra", "-Werror",
-           "-Iinclude", "-Isrc", "-I.", "-o", path, *sources], f"the runner cannot be built for {arch}")
+           "-Iinclude", "-Isrc", "-I.", "-o", path, *sources, *sorted(glob.glob(os.path.join(TOP, "src", "*.c")))],
+          f"{name} cannot be built for {arch}")
     return path
+
+
+def runner(arch, compiler, folder):
+    """The static program over the rows of the table."""
+    return static_program("rows_runner", [os.path.join(TOP, "tests", "lab", "rows_runner.c")],
+                          arch, compiler, folder)
+
+
+def cost_program(arch):
+    """The static program that tools/kernel-lab cost runs."""
+    path = static_program("cost", sorted(glob.glob(os.path.join(TOP, "bench", "cost", "*.c"))), arch,
+                          compiler_for(arch), os.path.join(TOP, "build", "lab-cost"))
+    return Program("cost", path, [])
 
 
 def programs_for(lab, arch, say):
@@ -137,7 +153,7 @@ def programs_for(lab, arch, say):
     if arch in NO_CRITERION:
         say(f"building the runner for {arch}")
         folder = os.path.join(TOP, "build", f"lab-{arch}")
-        return [Program("rows_runner", runner(arch, f"{TRIPLETS[arch]}-gcc", folder), [])], ["/"]
+        return [Program("rows_runner", runner(arch, compiler_for(arch), folder), [])], ["/"]
     return criterion_programs(lab, arch, say)
 
 
@@ -158,17 +174,41 @@ def find_library(name, roots, arch):
     raise debian.LabError(f"library {name} for {arch} is in none of {', '.join(roots)}")
 
 
+def stand_in(name, user, arch):
+    """A library of this name in which each function that @user takes from it fails.
+
+    Criterion draws differences of strings by libgit2, which brings fifteen libraries more. Each test
+    is a process of its own, and under emulation most of its time went into linking them.
+    """
+    folder = os.path.join(TOP, "build", "lab-stand-ins", arch)
+    os.makedirs(folder, exist_ok=True)
+    prefix = re.match(r"lib([a-z]+)", name).group(1).rstrip("0123456789") + "_"
+    symbols = debian.run(["readelf", "-W", "--dyn-syms", user], "binutils are needed")
+    functions = sorted(set(re.findall(rf" UND ({prefix}\w+)", symbols)))
+    source, path = os.path.join(folder, name + ".c"), os.path.join(folder, name)
+    with open(source, "w", encoding="utf-8") as file:
+        file.writelines(f"int {function}(void);\nint {function}(void) {{ return -1; }}\n" for function in functions)
+    build([compiler_for(arch), "-shared", "-fPIC", "-nostdlib", f"-Wl,-soname,{name}", "-o", path, source],
+          f"no stand-in for {name}")
+    return path
+
+
+STAND_INS = ("libgit2.so",)
+
+
 def libraries(paths, roots, arch):
     """{path in the guest: file here} of all that these programs load when they start."""
     found, todo = {}, list(paths)
     while todo:
-        interpreter, names = dynamic_parts(todo.pop())
+        user = todo.pop()
+        interpreter, names = dynamic_parts(user)
         if interpreter and interpreter not in found:
             found[interpreter] = find_library(os.path.basename(interpreter), roots, arch)
         for name in names:
             place = f"/lib/{TRIPLETS[arch]}/{name}"
             if place not in found and not (interpreter and name == os.path.basename(interpreter)):
-                found[place] = find_library(name, roots, arch)
+                found[place] = (stand_in(name, user, arch) if name.startswith(STAND_INS)
+                                else find_library(name, roots, arch))
                 todo.append(found[place])
     return found
 
