@@ -47,9 +47,8 @@ def key_of(row):
     return row["case"], row["batch"], row["shape"]
 
 
-def is_since(series, since):
-    """Whether a series is not older than a release."""
-    return [int(n) for n in series.split(".")] >= [int(n) for n in since.split(".")]
+def version(text):
+    return [int(number) for number in text.split(".")]
 
 
 def merge(series, runs):
@@ -67,8 +66,8 @@ def merge(series, runs):
         if len({other.get("absent") for other in others}) > 1:
             raise Broken(f"{key}: not the same in each run: {[other.get('absent') for other in others]}")
         if "absent" in row:
-            if row["absent"] != NO_DEVICE and all(is_since(series, since) for since in row["since"]):
-                raise Broken(f"{key}: {row['absent']}, and it came with {max(row['since'])}")
+            if row["absent"] != NO_DEVICE and version(series) >= max(map(version, row["since"])):
+                raise Broken(f"{key}: {row['absent']}, and it came with {max(row['since'], key=version)}")
             merged.append({**row})
             continue
         costs, least = ([other[what] / other["operations"] for other in others]

@@ -83,7 +83,7 @@ def quoted(text):
 def values_of(lines, costs):
     """{label: [value or None for each series]} of the lines that have a value anywhere."""
     found = {(row["case"], row["batch"], row["shape"]): row["cost"] for row in costs["rows"]}
-    values = {label: [found[tuple(key)].get(kernel["series"]) for kernel in costs["kernels"]]
+    values = {label: [found.get(tuple(key), {}).get(kernel["series"]) for kernel in costs["kernels"]]
               for label, *key in lines}
     return {label: column for label, column in values.items() if set(column) != {None}}
 
