@@ -2,12 +2,13 @@
 /*
  * cost - instructions per operation, of user and kernel together
  *
- *   cost [PART]     all cases, or those whose name begins with PART
+ *   cost [PART]                      all cases, or those whose name begins with PART
+ *   cost --loop CASE BATCH SHAPE     this one, for ever: for those who watch
  *
  * It needs a clock that counts instructions, and one processor that nobody else
  * uses: a guest of tools/kernel-lab. Its result is a line of JSON for each case
- * and shape of ring: the cheapest of many short samples and their median, each
- * without an interrupt or a change of threads; or why there is none.
+ * and shape of ring: the cheapest of many short samples, and the mean of their
+ * middle half, each without an interrupt or a change of threads; or why there is none.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -195,7 +196,8 @@ static void close_rings(struct bench *bench)
 
 struct result {
 	uint64_t costs[KEPT]; /* instructions of each sample that counts, in the end sorted */
-	uint32_t rounds;      /* in a sample */
+	double middle;
+	uint32_t rounds; /* in a sample */
 	uint32_t kept, dropped;
 	int error;
 };
@@ -204,11 +206,15 @@ struct result {
 static int sample(const struct cost_case *which, struct bench *bench, uint32_t rounds,
 		  uint64_t *cost)
 {
-	struct counters before = count();
-	uint64_t begin = instructions();
-	struct counters after;
+	/* What the kernel frees later is freed meanwhile: each sample begins alike. */
+	const struct timespec pause = { .tv_nsec = 10000000 };
+	struct counters before, after;
+	uint64_t begin;
 	uint32_t i;
 
+	nanosleep(&pause, NULL);
+	before = count();
+	begin = instructions();
 	for (i = 0; i < rounds; i++) {
 		int ret = which->round(bench, which->batch);
 
@@ -246,6 +252,17 @@ static int compare(const void *a, const void *b)
 	return first < second ? -1 : first > second;
 }
 
+/* The mean of the middle half: far from the cheapest, samples would not be alike. */
+static double middle(const uint64_t *sorted, uint32_t n)
+{
+	uint32_t first = n / 4, end = n - n / 4, i;
+	double sum = 0;
+
+	for (i = first; i < end; i++)
+		sum += (double)sorted[i];
+	return sum / (end - first);
+}
+
 static int measure(const struct cost_case *which, struct bench *bench, struct result *result)
 {
 	uint64_t cost;
@@ -259,6 +276,7 @@ static int measure(const struct cost_case *which, struct bench *bench, struct re
 			result->costs[result->kept++] = cost;
 	}
 	qsort(result->costs, result->kept, sizeof(cost), compare);
+	result->middle = middle(result->costs, result->kept);
 	return ret < 0 ? ret : result->kept > 0 ? 0 : -EAGAIN;
 }
 
@@ -272,31 +290,63 @@ static void show(const struct cost_case *which, const struct shape *shape,
 	if (result->error != 0)
 		printf("\"absent\": \"%s\"}\n", strerror(-result->error));
 	else
-		printf("\"instructions\": %llu, \"median\": %llu, \"operations\": %u, "
+		printf("\"instructions\": %llu, \"middle\": %.1f, \"operations\": %u, "
 		       "\"kept\": %u, \"dropped\": %u}\n",
-		       (unsigned long long)result->costs[0],
-		       (unsigned long long)result->costs[result->kept / 2],
+		       (unsigned long long)result->costs[0], result->middle,
 		       which->batch * result->rounds, result->kept, result->dropped);
+}
+
+/* All that a case needs: 0 or a negative errno. */
+static int begin(const struct cost_case *which, struct bench *bench, const struct shape *shape)
+{
+	int ret = 0;
+
+	open_sockets(bench);
+	bench->bytes = which->bytes;
+	if (strncmp(which->name, "datagram", 8) == 0 && bench->udp < 0)
+		return -ENODEV;
+	if (shape != &no_ring)
+		ret = open_ring(bench, shape);
+	return ret < 0 || which->begin == NULL ? ret : which->begin(bench);
 }
 
 static void run(const struct cost_case *which, struct bench *bench, const struct shape *shape)
 {
 	struct result result = { 0 };
 
-	open_sockets(bench);
-	bench->bytes = which->bytes;
-	if (strncmp(which->name, "datagram", 8) == 0 && bench->udp < 0)
-		result.error = -ENODEV;
-	if (result.error == 0 && shape != &no_ring)
-		result.error = open_ring(bench, shape);
-	if (result.error == 0 && which->begin != NULL)
-		result.error = which->begin(bench);
+	result.error = begin(which, bench, shape);
 	if (result.error == 0)
 		result.error = measure(which, bench, &result);
 	show(which, shape, &result);
 	close_sockets(bench);
 	if (shape != &no_ring)
 		close_rings(bench);
+}
+
+/* Returns only if it cannot. */
+static int loop(const char *name, uint32_t batch, const char *shape_name, struct bench *bench)
+{
+	const struct shape *shape = shapes, *end = shapes + sizeof(shapes) / sizeof(shapes[0]);
+	const struct cost_case *which;
+	int ret;
+
+	while (shape != end && strcmp(shape->name, shape_name) != 0)
+		shape++;
+	if (shape == end && strcmp(shape_name, no_ring.name) != 0)
+		return -EINVAL;
+	if (shape == end)
+		shape = &no_ring;
+	which = shape == &no_ring ? call_cases : ring_cases;
+	while (which->name != NULL && (strcmp(which->name, name) != 0 || which->batch != batch))
+		which++;
+	if (which->name == NULL)
+		return -EINVAL;
+	ret = begin(which, bench, shape);
+	if (ret == 0)
+		puts("looping");
+	while (ret >= 0)
+		ret = which->round(bench, which->batch);
+	return ret;
 }
 
 /* What the kernel does against faults of processors costs instructions, and differs by release. */
@@ -343,7 +393,7 @@ static void settle(void)
 	const struct timespec second = { .tv_sec = 1 };
 	int quiet = 0, i;
 
-	for (i = 0; i < 120 && quiet < 5; i++) {
+	for (i = 0; i < 40 && quiet < 5; i++) {
 		struct counters before;
 		uint64_t end;
 
@@ -365,6 +415,10 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	make_common(&bench);
 	settle();
+	if (argc == 5 && strcmp(argv[1], "--loop") == 0) {
+		errno = -loop(argv[2], (uint32_t)strtoul(argv[3], NULL, 10), argv[4], &bench);
+		fail("the loop");
+	}
 	show_mitigations();
 	for (which = call_cases; which->name != NULL; which++)
 		if (strncmp(which->name, part, strlen(part)) == 0)

@@ -54,8 +54,8 @@ def version(text):
 def merge(series, runs):
     """Rows of several runs of one kernel as one list, with their costs, and the greatest difference.
 
-    A cost is the median of the samples in which nothing else happened. The least of them is kept too; it is
-    the wrong one for requests that the kernel allocates: now and then all are at hand, and never again.
+    A cost is the least of the samples in which nothing else happened; the mean of their middle half is kept
+    too, to see that they are alike.
 
     Broken if one has what the other has not, or lacks what its release is said to have.
     """
@@ -70,10 +70,10 @@ def merge(series, runs):
                 raise Broken(f"{key}: {row['absent']}, and it came with {max(row['since'], key=version)}")
             merged.append({**row})
             continue
-        costs, least = ([other[what] / other["operations"] for other in others]
-                        for what in ("median", "instructions"))
+        costs, middles = ([other[what] / other["operations"] for other in others]
+                          for what in ("instructions", "middle"))
         worst = max(worst, ((max(costs) - min(costs)) / min(costs), key), key=lambda pair: pair[0])
-        merged.append({**row, "cost": round(min(costs), 1), "least": round(min(least), 1)})
+        merged.append({**row, "cost": round(min(costs), 1), "middle": round(max(middles), 1)})
     return merged, worst
 
 
@@ -99,10 +99,10 @@ def collect(results):
         for row in result["rows"]:
             entry = rows.setdefault(key_of(row), {
                 "case": row["case"], "batch": row["batch"], "shape": row["shape"],
-                "copied": row["copied"], "cost": {}, "least": {}, "absent": {}})
+                "copied": row["copied"], "cost": {}, "middle": {}, "absent": {}})
             if "cost" in row:
                 entry["cost"][result["series"]] = row["cost"]
-                entry["least"][result["series"]] = row["least"]
+                entry["middle"][result["series"]] = row["middle"]
             else:
                 entry["absent"][result["series"]] = row["absent"]
     return {"unit": "instructions of user and kernel for one operation",
