@@ -323,8 +323,9 @@ static void run(const struct cost_case *which, struct bench *bench, const struct
 		close_rings(bench);
 }
 
-/* Returns only if it cannot. */
-static int loop(const char *name, uint32_t batch, const char *shape_name, struct bench *bench)
+/* Returns only if it cannot. A function of its own: a trace is divided where it comes by here. */
+__attribute__((noinline)) static int loop(const char *name, uint32_t batch, const char *shape_name,
+					  struct bench *bench)
 {
 	const struct shape *shape = shapes, *end = shapes + sizeof(shapes) / sizeof(shapes[0]);
 	const struct cost_case *which;

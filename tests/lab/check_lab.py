@@ -29,6 +29,7 @@ import matrix  # noqa: E402
 import plot  # noqa: E402
 import programs  # noqa: E402
 import tap_summary  # noqa: E402
+import where  # noqa: E402
 
 TESTS = []
 
@@ -585,6 +586,23 @@ def costs_become_a_table_and_a_page():
     lines = plot.script(costs, "page.svg")
     check_in('title "32 a call, no flags"', lines)
     check_in("7.3 356.0 1234.0", lines)
+
+
+@test
+def a_trace_becomes_instructions_by_function():
+    symbols = where.functions("ffffffff81000000 T _text\nffffffff81000100 t io_nop\n"
+                              "ffffffff81000200 T io_issue_sqe\nffffffff81000300 D data\n")
+    one = [0x401000, 0x401002, 0x401002, 0xffffffff81000104, 0xffffffff81000108, 0xffffffff81000204]
+    late = one[:3] + [0xffffffff81000000] * 50 + one[3:]  # an interrupt: not of the loop
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "trace")
+        with open(path, "w", encoding="utf-8") as file:
+            for pc in one * 5 + late + one * 5:
+                file.write(f"Trace 0: 0x7f00aa [{0:016x}/{pc:016x}/00000001/ff000000] \n")
+            file.write("no instruction\n")
+        found, rounds = where.by_function(where.addresses(path), (0x401000, 0x401002), symbols, 2)
+    check(rounds, 9)
+    check(found, [(1.5, where.USER), (1.0, "io_nop"), (0.5, "io_issue_sqe")])
 
 
 # ---- stand-ins ----

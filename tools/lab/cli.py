@@ -21,6 +21,7 @@ import matrix
 import plot
 import programs
 import tap_summary
+import where
 
 DESCRIPTION = """\
 Boot real Debian kernels under QEMU, and run this project's tests inside.
@@ -309,6 +310,23 @@ def write_costs(costs, folder):
         + ", ".join(kernel["series"] for kernel in costs["kernels"]))
 
 
+def command_where(lab, options):
+    guest.need("amd64")
+    series = options.series[0]
+    try:
+        lines, rounds = where.trace(lab, kernels.resolve(lab, series, "amd64", say), programs.cost_program("amd64"),
+                                    options.case, options.batch, options.shape)
+    except cost.Broken as problem:
+        say(f"{series}: {problem}")
+        return FAILED
+    total = sum(count for count, _ in lines)
+    print(f"{options.case} × {options.batch} ({options.shape}) on {series}: {total:.1f} instructions for one, "
+          f"in {rounds} rounds")
+    for count, name in lines[:options.top]:
+        print(f"{count:10.1f}  {name}")
+    return PASSED
+
+
 def command_shell(lab, options):
     guest.need(options.arch)
     built, roots = programs.programs_for(lab, options.arch, say)
@@ -370,6 +388,14 @@ def parser():
     for one in run, table:
         one.add_argument("--tries", type=int, default=1, metavar="N",
                          help="boot up to N times if a guest does not finish (default: %(default)s)")
+    place = add("where", command_where, "say in which functions of the kernel an operation's instructions are",
+                arch=None)
+    place.add_argument("series", metavar="SERIES")
+    place.add_argument("case", metavar="CASE", help="as in bench/results/cost.md: nop, \"message, multishot\" ...")
+    place.add_argument("--batch", type=int, default=1, metavar="N", help="as there (default: %(default)s)")
+    place.add_argument("--shape", default="plain", metavar="SHAPE",
+                       help="as there, or \"system calls\" (default: %(default)s)")
+    place.add_argument("--top", type=int, default=30, metavar="N", help="functions (default: %(default)s)")
     shell = add("shell", command_shell, "boot one kernel into a shell on this terminal")
     shell.add_argument("series", metavar="SERIES")
     for one in run, table, shell:
@@ -392,7 +418,7 @@ def main():
             top.error(f"no architecture {arch} (there are {', '.join(kernels.ARCHES)})")
     if hasattr(options, "series"):
         try:
-            options.series = parse_series(options.series, options.arch)
+            options.series = parse_series(options.series, getattr(options, "arch", "amd64"))
         except ValueError as error:
             top.error(str(error))
     begin = time.monotonic()

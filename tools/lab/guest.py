@@ -185,8 +185,11 @@ def stop(process):
     process.stdout.close()
 
 
-def run(line, report, limit, program_limit):
-    """Start QEMU and follow it to its end. Returns None, or why it did not finish."""
+def run(line, report, limit, program_limit, done=lambda: None):
+    """Start QEMU and follow it until the report is done; call @done, and end it.
+
+    Returns None, or why it did not finish.
+    """
     problem = None
     with tempfile.TemporaryFile("w+") as errors:
         try:
@@ -196,6 +199,7 @@ def run(line, report, limit, program_limit):
             raise debian.LabError(f"{line[0]} cannot be started ({error.strerror})")
         try:
             follow(process, report, limit, program_limit)
+            done()
         except Hung as hung:
             problem = str(hung)
         finally:

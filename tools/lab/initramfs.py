@@ -90,8 +90,11 @@ def base(lab, arch, archive):
     archive.device("dev/null", 1, 3)
 
 
-def write(lab, path, kernel, chosen, roots, limit):
-    """The initramfs for this kernel with these programs; returns the names of its modules."""
+def write(lab, path, kernel, chosen, roots, limit, first=""):
+    """The initramfs for this kernel with these programs; returns the names of its modules.
+
+    @first: what the guest's shell does before them
+    """
     _, trees = kernels.files_of(lab, kernel)
     loaded = kernels.modules(trees, MODULES)
     with Archive(path) as archive:
@@ -100,7 +103,7 @@ def write(lab, path, kernel, chosen, roots, limit):
             archive.add(f"lab/modules/{name}.ko", content)
         archive.add("lab/order", "".join(f"{name} {PARAMETERS.get(name, '')}\n"
                                          for name, _ in loaded).encode())
-        archive.add("lab/programs", script(chosen, limit).encode())
+        archive.add("lab/programs", (first + script(chosen, limit)).encode())
         for program in chosen:
             archive.copy(f"tests/{program.name}", program.path)
         found = programs.libraries([program.path for program in chosen], roots, kernel.arch)
