@@ -8,14 +8,16 @@ import re
 
 import tap_summary
 
-PASSED, ABSENT, FAILED = "passed", "absent", "failed"
-MARKS = {PASSED: "yes", ABSENT: "–", FAILED: "**failed**", None: "?"}
+PASSED, PARTLY, ABSENT, FAILED = "passed", "partly", "absent", "failed"
+MARKS = {PASSED: "yes", PARTLY: "partly", ABSENT: "–", FAILED: "**failed**", None: "?"}
+NO_SUCH_RING = "setup flags "  # a reason that says nothing of the feature
 SHAPE = re.compile(r"__\w+$")
 HEAD = """\
 # What works on which kernel
 
-Every test that enters the kernel, on each series that `tools/kernel-lab` knows: *yes*, passed on at least one ring shape and failed
-on none; *–*, absent, for the reason below the table; *failed*. Made by `tools/kernel-lab matrix`; not written by hand.
+Every test that enters the kernel, on each series that `tools/kernel-lab` knows: *yes*, passed on all shapes of rings that this kernel
+can make; *partly*, on some, and on others the feature is missing; *–*, absent. The reasons are below each table; on an old kernel
+what passes can also be that the feature is refused as it should be. Made by `tools/kernel-lab matrix`; not written by hand.
 """
 
 
@@ -51,12 +53,15 @@ def read(path):
 
 def judge(results):
     """The state of a feature, by its tests on all shapes, and a reason."""
-    states = [state for state, _ in results]
-    for state in (FAILED, PASSED, ABSENT):
-        if state in states:
-            reasons = collections.Counter(reason for which, reason in results if which == state)
-            return state, reasons.most_common(1)[0][0]
-    raise ValueError("no result")
+    reasons = collections.defaultdict(collections.Counter)
+    for which, reason in results:
+        reasons[which][reason] += 1
+    missing = {reason: count for reason, count in reasons[ABSENT].items() if not reason.startswith(NO_SUCH_RING)}
+    if reasons[FAILED]:
+        return FAILED, reasons[FAILED].most_common(1)[0][0]
+    if reasons[PASSED]:
+        return (PARTLY, max(missing, key=missing.get)) if missing else (PASSED, "")
+    return ABSENT, max(missing, key=missing.get) if missing else reasons[ABSENT].most_common(1)[0][0]
 
 
 def collect(logs):
@@ -75,16 +80,21 @@ def collect(logs):
             "features": features}
 
 
+def counts(features, order):
+    """On how many of these something is there: {series: number}, and the greatest of them."""
+    there = {series: sum(state(feature, series) in (PASSED, PARTLY) for feature in features) for series in order}
+    return there, max(there.values())
+
+
 def floors(matrix):
-    """For each program: the first series with something of it, and the first with all that is ever there."""
+    """For each program: its numbers, the first series with half of the most, and the first with all of it."""
     order = [kernel["series"] for kernel in matrix["kernels"]]
     rows = []
     for program, features in by_program(matrix):
-        ever = [f for f in features if any(on["state"] == PASSED for on in f["on"].values())]
-        some = next((series for series in order if any(state(f, series) == PASSED for f in ever)), "none")
-        whole = next((series for series in order
-                      if ever and all(state(f, series) == PASSED for f in ever)), "none")
-        rows.append((program, some, whole))
+        there, most = counts(features, order)
+        half = next((series for series in order if most and there[series] * 2 >= most), "none")
+        whole = next((series for series in order if most and there[series] == most), "none")
+        rows.append((program, list(there.values()), half, whole))
     return rows
 
 
@@ -106,7 +116,7 @@ def table(features, order):
         name = f"{feature['suite']}: {feature['feature'].replace('_', ' ')}"
         lines.append(f"| {name} | " + " | ".join(MARKS[state(feature, series)] for series in order) + " |")
         for series in order:
-            if state(feature, series) in (ABSENT, FAILED):
+            if state(feature, series) in (PARTLY, ABSENT, FAILED):
                 reasons[feature["on"][series].get("reason", "")].add(series)
     lines.append("")
     for reason, where in sorted(reasons.items()):
@@ -118,9 +128,11 @@ def markdown(matrix):
     order = [kernel["series"] for kernel in matrix["kernels"]]
     lines = [HEAD, "## Kernels", ""]
     lines += [f"- {kernel['series']}: {kernel['release']}" for kernel in matrix["kernels"]]
-    lines += ["", "## Floors", "", "The first series with some of a part, and the first with all of it.", "",
-              "| tests | some | all |", "| --- | :-: | :-: |"]
-    lines += [f"| {program} | {some} | {whole} |" for program, some, whole in floors(matrix)]
+    lines += ["", "## Floors", "", "Of each part, how many of its tests pass; the first series with half of them, and the "
+              "first with as many as ever.", "",
+              "| tests | " + " | ".join(order) + " | half | all |", "| --- |" + " --: |" * len(order) + " :-: | :-: |"]
+    lines += [f"| {program} | {' | '.join(map(str, there))} | {half} | {whole} |"
+              for program, there, half, whole in floors(matrix)]
     for program, features in by_program(matrix):
         lines += ["", f"## {program}", ""] + table(features, order)
     return "\n".join(lines).rstrip() + "\n"
