@@ -535,6 +535,20 @@ def the_matrix_says_what_works_where():
             check_in(part, text)
 
 
+@test
+def the_readme_has_the_floors():
+    with tempfile.TemporaryDirectory() as folder:
+        log = series_log(folder, "6.1", "6.1.9-x", "ok - prep::nop__plain  (0.00s)")
+        path = os.path.join(folder, "README.md")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("before\n" + matrix.MARKERS[0] + "old\n" + matrix.MARKERS[1] + "\nafter\n")
+        matrix.write_readme(matrix.collect({"6.1": log}), path)
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        check_in("| `prep.h`: files | 1 | 6.1 | 6.1 |\n", text)
+        check(("old" in text, text.startswith("before\n"), text.endswith("-->\nafter\n")), (False, True, True))
+
+
 # ---- costs ----
 
 def cost_row(case="nop", shape="plain", since=("5.10", "5.10"), **result):

@@ -15,10 +15,11 @@ import subprocess
 import sys
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from tap import Tap  # noqa: E402 (found by the path above)
-
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+sys.path[:0] = [os.path.join(ROOT, "tests"), os.path.join(ROOT, "tools", "lab"), os.path.join(ROOT, "tools")]
+import matrix as the_matrix  # noqa: E402 (found by the path above)
+from tap import Tap  # noqa: E402
+
 LAB_SUITES = {"unit", "kernel"}  # what tools/kernel-lab runs
 # Tests that run on the host's kernel alone, and why.
 HOST_ONLY = {
@@ -167,6 +168,11 @@ def check_since(tap, matrix):
     tap.say(not wrong, f"{shown} first releases are as the kernels showed", wrong)
 
 
+def check_readme(tap, matrix):
+    table = the_matrix.readme_table(matrix)
+    tap.say(table in read("README.md"), "the README's floors are those of the matrix", [table])
+
+
 def main():
     tap = Tap()
     check_suites(tap, sys.argv[1] if len(sys.argv) > 1 else ".")
@@ -176,6 +182,7 @@ def main():
     check_failures(tap, matrix)
     check_newest(tap, matrix)
     check_since(tap, matrix)
+    check_readme(tap, matrix)
     print(f"1..{tap.count}")
     return int(tap.failed)
 

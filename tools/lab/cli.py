@@ -38,6 +38,7 @@ TESTS = """\
 TEST: a program (test_ring), or a pattern of single tests (ring/nop*); none: all
 
 """
+RESULTS = os.path.join(programs.TOP, "bench", "results")
 FILTERED_OUT = "# SKIP test was skipped"  # in Criterion's words
 PASSED, FAILED, USAGE, MISSING, UNFINISHED = range(5)
 SEVERITY = [PASSED, MISSING, FAILED, UNFINISHED]
@@ -267,7 +268,10 @@ def command_matrix(lab, options):
     logs = {series: log_of(series) for series in wanted if os.path.exists(log_of(series))}
     if not logs:
         return status
-    matrix.write(matrix.collect(logs), options.out)
+    made = matrix.collect(logs)
+    matrix.write(made, options.out)
+    if options.out == RESULTS:
+        matrix.write_readme(made, os.path.join(programs.TOP, "README.md"))
     say(f"{options.out}/matrix.md and matrix.json are written, of {', '.join(logs)}")
     return status
 
@@ -378,7 +382,7 @@ def parser():
         one.add_argument("series", nargs="?", default="all", metavar="SERIES,...",
                          help="as 6.1,7.3 (default: all)")
         one.add_argument("--fresh", action="store_true", help="run series again that were run before")
-        one.add_argument("--out", default=os.path.join(programs.TOP, "bench/results"), metavar="FOLDER",
+        one.add_argument("--out", default=RESULTS, metavar="FOLDER",
                          help="where the results go (default: bench/results)")
     for one in run, table:
         one.add_argument("--keep", action="store_true", help="keep initramfs, drives and console")

@@ -21,6 +21,31 @@ what passes can also be that the feature is refused as it should be. Made by `to
 """
 
 
+# What the README says of floors: parts of the library, and the programs that test them.
+PARTS = [
+    ("`ring.h`, `sq.h`, `cq.h`", ["test_ring", "test_ring_wait", "test_ring_traps", "test_sq", "test_cq"]),
+    ("`context.h`, `pool.h`, `chain.h`", ["test_context", "test_pool", "test_chain"]),
+    ("`prep.h`: files", ["test_prep", "test_prep_file", "test_prep_fs"]),
+    ("`prep.h`: sockets", ["test_prep_net", "test_prep_multi"]),
+    ("`prep.h`: time, futexes, processes", ["test_prep_time", "test_prep_wait"]),
+    ("`prep.h`: zero copy", ["test_prep_zc"]),
+    ("`prep.h`: commands", ["test_prep_cmd"]),
+    ("`setup.h`", ["test_setup"]),
+    ("`fast.h`", ["test_fast"]),
+    ("`resize.h`", ["test_resize"]),
+    ("`drain.h`", ["test_drain"]),
+    ("`shared.h`, `wake.h`", ["test_shared", "test_wake"]),
+    ("`reg.h`", ["test_reg", "test_reg_rest"]),
+    ("`feature.h`, `describe.h`", ["test_feature", "test_describe"]),
+    ("`bufring.h`, `bufgroup.h`", ["test_bufring", "test_bufgroup"]),
+    ("`multishot.h`, `message.h`", ["test_multishot", "test_message"]),
+    ("`zc.h`, `multicast.h`", ["test_zc", "test_multicast"]),
+    ("`listen.h`", ["test_listen"]),
+    ("`zcrx.h`", ["test_zcrx"]),
+]
+MARKERS = "<!-- floors: begin -->\n", "<!-- floors: end -->"
+
+
 def split_name(name):
     """Suite and feature of a test's name, without the ring's shape."""
     suite, _, test = name.partition("::")
@@ -86,16 +111,37 @@ def counts(features, order):
     return there, max(there.values())
 
 
+def floor(name, features, order):
+    """(name, numbers, the first series with half of the most, the first with all of it)"""
+    there, most = counts(features, order)
+    half = next((series for series in order if most and there[series] * 2 >= most), "none")
+    whole = next((series for series in order if most and there[series] == most), "none")
+    return name, list(there.values()), half, whole
+
+
 def floors(matrix):
-    """For each program: its numbers, the first series with half of the most, and the first with all of it."""
+    """For each program."""
     order = [kernel["series"] for kernel in matrix["kernels"]]
-    rows = []
-    for program, features in by_program(matrix):
-        there, most = counts(features, order)
-        half = next((series for series in order if most and there[series] * 2 >= most), "none")
-        whole = next((series for series in order if most and there[series] == most), "none")
-        rows.append((program, list(there.values()), half, whole))
-    return rows
+    return [floor(program, features, order) for program, features in by_program(matrix)]
+
+
+def readme_table(matrix):
+    """For each part of the library, as the README has it."""
+    order = [kernel["series"] for kernel in matrix["kernels"]]
+    groups = dict(by_program(matrix))
+    lines = ["| | " + " | ".join(order) + " | half from | all from |", "| --- |" + " --: |" * len(order) + " :-: | :-: |"]
+    for part, programs in PARTS:
+        _, there, half, whole = floor(part, sum((groups.get(program, []) for program in programs), []), order)
+        lines.append(f"| {part} | {' | '.join(map(str, there))} | {half} | {whole} |")
+    return "\n".join(lines) + "\n"
+
+
+def write_readme(matrix, path):
+    """Replace the table between the markers."""
+    with open(path, encoding="utf-8") as file:
+        before, rest = file.read().split(MARKERS[0])
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(before + MARKERS[0] + readme_table(matrix) + MARKERS[1] + rest.split(MARKERS[1])[1])
 
 
 def state(feature, series):

@@ -141,6 +141,9 @@ def trace(lab, kernel, program, case, batch, shape):
             raise cost.Broken(f"the guest {problem}: {' '.join(sum((o.errors for o in report.outcomes), []))}")
         with open(os.path.join(folder, "raw"), "rb") as file:
             symbols = functions(file.read().split(b"\0")[0].decode())
-        return by_function(addresses(f"{folder}/trace"), loop_of(program.path), symbols, batch)
+        lines, count = by_function(addresses(f"{folder}/trace"), loop_of(program.path), symbols, batch)
+        if not count:
+            raise cost.Broken("no round was recorded")
+        return lines, count
     finally:
         shutil.rmtree(folder, ignore_errors=True)
