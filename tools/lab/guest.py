@@ -16,10 +16,11 @@ import debian
 
 Machine = collections.namedtuple("Machine", "qemu package options console results")
 # Without cx16: where QEMU 7.2 emulates cmpxchg16b, an interrupt after it now and then finds
-# garbage in the flags, and the kernel's allocator uses it all the time.
+# garbage in the flags, and the kernel's allocator uses it all the time. Without erms: kernels would
+# clear and copy memory byte by byte, and each is emulated.
 VIRTIO_RESULTS = ["-device", "virtio-serial-pci", "-device", "virtconsole,chardev=results"]
 MACHINES = {
-    "amd64": Machine("qemu-system-x86_64", "qemu-system-x86", ["-cpu", "max,cx16=off"], "ttyS0", "ttyS1"),
+    "amd64": Machine("qemu-system-x86_64", "qemu-system-x86", ["-cpu", "max,cx16=off,erms=off"], "ttyS0", "ttyS1"),
     "arm64": Machine("qemu-system-aarch64", "qemu-system-arm",
                      ["-machine", "virt", "-cpu", "max,pauth-impdef=on"], "ttyAMA0", "hvc0"),
     "riscv64": Machine("qemu-system-riscv64", "qemu-system-misc",
@@ -83,8 +84,10 @@ def command(arch, image, initrd, folder, shell=False, counting=False):
     words = ["console=" + machine.console, "panic=-1", "loglevel=5", "nvme.poll_queues=1",
              "lab_results=/dev/" + machine.results]
     options = machine.options
-    if counting:  # without threads cmpxchg16b is right, and kernels take longer ways without it
-        options = [option.replace(",cx16=off", "") for option in options]
+    if counting:  # as processors are: without threads cmpxchg16b is right, and time does not matter
+        options = [option.replace(",cx16=off,erms=off", "") for option in options]
+    else:  # what was translated for one process serves the next one
+        words.append("norandmaps")
     line = [machine.qemu, *options, *(COUNTING if counting else RUNNING), "-m", "1G",
             "-display", "none", "-no-reboot", "-nic", "none", "-kernel", image, "-initrd", initrd]
     for name, devices in DRIVES.items():
