@@ -177,6 +177,10 @@ def main():
     tap = Tap()
     check_suites(tap, sys.argv[1] if len(sys.argv) > 1 else ".")
     path = sys.argv[2] if len(sys.argv) > 2 else os.path.join(ROOT, "bench", "results", "matrix.json")
+    if not os.path.exists(path):
+        tap.say(True, "the matrix agrees with the tree", skip="there is none: tools/kernel-lab matrix")
+        print(f"1..{tap.count}")
+        return int(tap.failed)
     with open(path, encoding="utf-8") as file:
         matrix = json.load(file)
     check_failures(tap, matrix)
