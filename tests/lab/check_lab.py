@@ -536,6 +536,18 @@ def the_matrix_says_what_works_where():
 
 
 @test
+def one_program_of_a_series_is_run_again():
+    with tempfile.TemporaryDirectory() as folder:
+        path = series_log(folder, "6.1", "6.1.9-x", "ok - prep::nop__plain  (0.00s)")
+        for line in "not ok - sq::push  (0.00s)", "ok - sq::push  (0.00s)":
+            matrix.save(path, "6.1.9-x", [{"name": "linux-6.1/test_sq", "result": "TAP", "returncode": 0,
+                                           "stdout": f"1..1\n{line}\n", "stderr": ""}], keep_others=True)
+        made = matrix.collect({"6.1": path})
+        check({feature["feature"]: feature["on"]["6.1"]["state"] for feature in made["features"]},
+              {"nop": "passed", "push": "passed"})
+
+
+@test
 def the_readme_has_the_floors():
     with tempfile.TemporaryDirectory() as folder:
         log = series_log(folder, "6.1", "6.1.9-x", "ok - prep::nop__plain  (0.00s)")

@@ -5,6 +5,7 @@ import argparse
 import collections
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -250,7 +251,7 @@ def command_run(lab, options):
 
 
 def command_matrix(lab, options):
-    """Results of series that were run before are kept, so that one may be run again alone."""
+    """Results of series and programs that were run before are kept, so that some may be run again alone."""
     folder = os.path.join(lab.cache, "matrix", options.arch)
 
     def log_of(series):
@@ -258,11 +259,10 @@ def command_matrix(lab, options):
 
     def keep(series, status, entries, release):
         if status in (PASSED, FAILED):
-            matrix.save(log_of(series), release, entries)
+            matrix.save(log_of(series), release, entries, keep_others=bool(options.test))
 
     wanted = options.series
-    options.test = []
-    if not options.fresh:
+    if not options.fresh and not options.test:
         options.series = [series for series in wanted if not os.path.exists(log_of(series))]
     status, _ = run_all(lab, options, keep) if options.series else (PASSED, [])
     logs = {series: log_of(series) for series in wanted if os.path.exists(log_of(series))}
@@ -375,6 +375,8 @@ def parser():
     run.add_argument("series", metavar="SERIES,...", help="as 6.1,newest; or all")
     run.add_argument("--log", metavar="FILE", help="write results as Meson's testlog.json")
     table = add("matrix", command_matrix, "run all tests on each series, and write what works where")
+    table.usage = "kernel-lab matrix [OPTION...] [SERIES,...] [-- PROGRAM...]"
+    table.epilog = "PROGRAM: run these again (test_ring), and keep the others' results\n\n" + EXITS
     prices = add("cost", command_cost, "count instructions per operation on each series, and write what it costs where")
     prices.add_argument("--runs", type=int, default=2, metavar="N",
                         help="boots of each kernel, which must agree within 1 %% (default: %(default)s)")
@@ -414,8 +416,10 @@ def main():
     if "--" in words:  # argparse would not let options stand before it
         words, tests = words[:words.index("--")], words[words.index("--") + 1:]
     options = top.parse_args(words)
-    if tests and options.command != "run":
-        top.error("only run takes tests")
+    if tests and options.command not in ("run", "matrix"):
+        top.error("only run and matrix take tests")
+    if options.command == "matrix" and not all(re.fullmatch(r"test_\w+|rows_runner", test) for test in tests):
+        top.error("matrix takes whole programs")
     options.test = tests
     for arch in (getattr(options, "arch", None) or "amd64").split(","):
         if arch not in kernels.ARCHES:

@@ -43,6 +43,16 @@ def boot(lab, kernel, program, limit):
     return [json.loads(line) for line in outcome.lines if line.startswith("{")]
 
 
+def boot_again(lab, kernel, program, limit, say):
+    """The same, up to three times: QEMU 7.2 sometimes emulates cmpxchg16b wrongly, and the kernel dies of that."""
+    for _ in range(2):
+        try:
+            return boot(lab, kernel, program, limit)
+        except Broken as problem:
+            say(f"{kernel.series} {kernel.arch}: {problem}; once more")
+    return boot(lab, kernel, program, limit)
+
+
 def key_of(row):
     return row["case"], row["batch"], row["shape"]
 
@@ -82,7 +92,7 @@ def measure(lab, kernel, program, boots, limit, say):
     runs = []
     for number in range(boots):
         say(f"{kernel.series} {kernel.arch}: counting, {number + 1} of {boots}")
-        runs.append(boot(lab, kernel, program, limit))
+        runs.append(boot_again(lab, kernel, program, limit, say))
     mitigations = next(row["mitigations"] for row in runs[0] if "mitigations" in row)
     rows, (difference, where) = merge(kernel.series, [[row for row in rows if "case" in row] for rows in runs])
     if difference > AGREE:

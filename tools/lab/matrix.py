@@ -52,9 +52,15 @@ def split_name(name):
     return suite, SHAPE.sub("", test)
 
 
-def save(path, release, entries):
-    """One series' results, to be read again."""
+def save(path, release, entries, keep_others=False):
+    """One series' results, to be read again. @keep_others: those of other programs that are there stay."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
+    if keep_others and os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            others = [json.loads(line) for line in file][1:]
+        new = {entry["name"] for entry in entries}
+        entries = sorted([entry for entry in others if entry["name"] not in new] + entries,
+                         key=lambda entry: entry["name"])
     with open(path, "w", encoding="utf-8") as file:
         file.writelines(json.dumps(line) + "\n" for line in [{"release": release}] + entries)
 
