@@ -30,6 +30,7 @@ int oring_bufgroup_init(struct oring_bufgroup *group, struct oring *ring,
 	group->count = params->count;
 	group->out = 0;
 	group->newest = 0;
+	group->min_left = params->ring.min_left;
 	for (i = 0; i < params->count; i++) {
 		group->notes[i].pieces = 0;
 		add(group, (uint16_t)i);
@@ -52,7 +53,8 @@ int oring_bufgroup_open(struct oring_bufgroup *group, const struct oring_cqe *cq
 	walk->bid = bid;
 	walk->left = oring_cqe_bytes(cqe);
 	walk->buffers = group->count;
-	walk->more = oring_cqe_buffer_has_more(cqe);
+	walk->more = oring_cqe_buffer_has_more(cqe) ||
+		     ((group->ring.flags & ORING_PBUF_RING_INC) && group->min_left == 0);
 	walk->over = true;
 	if (!oring_cqe_has_buffer(cqe))
 		return -ORING_ENOENT;
@@ -80,7 +82,7 @@ bool oring_bufgroup_next(struct oring_bufwalk *walk, struct oring_piece *piece)
 	note->used += piece->length;
 	walk->left -= piece->length;
 	walk->over = walk->left == 0;
-	if (!walk->over || !walk->more) {
+	if (!walk->over || !walk->more || note->used == group->size) {
 		note->state = ORING_BUF_OURS;
 		group->out++;
 	}

@@ -45,6 +45,8 @@ struct oring_bufgroup {
 	uint32_t count;
 	uint32_t out;	 /* buffers that are ours */
 	uint16_t newest; /* added last */
+	uint16_t pad;
+	uint32_t min_left; /* as the ring was asked for */
 };
 
 /* Where the buffers of a group are. */
@@ -102,6 +104,10 @@ struct oring_bufwalk {
 /**
  * oring_bufgroup_open - begin the walk over what a completion brought
  * @cqe: of a request that selects from this group; read here, not kept
+ *
+ * Where an incremental buffer is not full the kernel goes on in it. Some kernels
+ * (6.18.15 is one) leave out the flag that says so, in bundles and at the end of a
+ * stream, so the group goes by its sizes; with min_left, by the flag.
  *
  * Ask it of every completion that has a buffer, of failed ones too, once. Walk to
  * the end: what is not walked over is not given back.

@@ -2,7 +2,8 @@
 /*
  * A kernel that takes buffers as kernels do (plain, incremental, in bundles) and
  * a caller that releases in any order, now and then wrongly: pieces do not
- * overlap while they are out, lie in the arena, and no buffer is lost.
+ * overlap while they are out, lie in the arena, and no buffer is lost. Some
+ * kernels do not tell that they go on in a buffer.
  */
 #include "fuzz.h"
 
@@ -42,7 +43,7 @@ static void make(uint16_t flags)
 }
 
 /* What the kernel does with up to @length bytes; false if it has no buffer. */
-static int kernel(uint16_t *head, uint32_t *used, uint32_t length, int bundle,
+static int kernel(uint16_t *head, uint32_t *used, uint32_t length, int bundle, int quiet,
 		  struct oring_cqe *cqe)
 {
 	uint32_t left = length, room;
@@ -66,7 +67,7 @@ static int kernel(uint16_t *head, uint32_t *used, uint32_t length, int bundle,
 		}
 	} while (bundle && left > 0 && *head != slots[0].resv);
 	cqe->res = (int32_t)(length - left);
-	if (more)
+	if (more && !quiet)
 		cqe->flags |= ORING_CQE_F_BUF_MORE;
 	return 1;
 }
@@ -89,13 +90,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint32_t used = 0, n = 0, k;
 	struct oring_bufwalk walk;
 	struct oring_cqe cqe;
+	uint8_t kind = (uint8_t)take(&in, 1);
 	uint16_t head = 0;
 
-	make(take(&in, 1) & 1 ? ORING_PBUF_RING_INC : 0);
+	make(kind & 1 ? ORING_PBUF_RING_INC : 0);
 	while (in.left > 0 && n + COUNT < HELD) {
 		uint8_t what = (uint8_t)take(&in, 1);
 
-		if (what & 1 && kernel(&head, &used, 1 + what / 4, what & 2, &cqe)) {
+		if (what & 1 && kernel(&head, &used, 1 + what / 4, what & 2, kind & 2, &cqe)) {
 			uint32_t length = 0;
 
 			must(oring_bufgroup_open(&group, &cqe, &walk) == 0);

@@ -93,7 +93,7 @@ def panel_script(name, title, values, series):
     lines = [f"${name} << END"]
     for number, one in enumerate(series):
         row = (column[number] for column in values.values())
-        lines.append(" ".join([one, *("?" if value is None else str(value) for value in row)]))
+        lines.append(" ".join([one, *("NaN" if value is None else str(value) for value in row)]))
     lines += ["END", f"set title {quoted(title)} font ',14'",
               "set logscale y; set yrange [*:*]" if "log scale" in title else "unset logscale y; set yrange [0:*]"]
     lines.append("plot " + ", ".join(
@@ -107,7 +107,7 @@ def script(costs, path):
     """What gnuplot is told."""
     rows = -(-len(PANELS) // COLUMNS)
     lines = [f"set terminal svg size {COLUMNS * WIDTH},{rows * HEIGHT + 70} font 'Helvetica,13' background 'white'",
-             f"set output '{path}'", "set datafile missing '?'", "set border 3 lc '#888888'",
+             f"set output '{path}'", "set border 3 lc '#888888'",
              "set xtics nomirror", "set ytics nomirror", "set format y '%.0f'",
              "set grid ytics lc '#dddddd' lt 1", "set key outside right center Left reverse samplen 1.5 font ',11'",
              "set xrange [-0.3:*]", "set lmargin 9",
