@@ -106,8 +106,8 @@ struct oring_bufwalk {
  * @cqe: of a request that selects from this group; read here, not kept
  *
  * Where an incremental buffer is not full the kernel goes on in it. Some kernels
- * (6.18.15 is one) leave out the flag that says so, in bundles and at the end of a
- * stream, so the group goes by its sizes; with min_left, by the flag.
+ * (6.18.15, 6.19.14) leave out the flag that says so, in bundles and at the end of
+ * a stream, so the group goes by its sizes; with min_left, by the flag.
  *
  * Ask it of every completion that has a buffer, of failed ones too, once. Walk to
  * the end: what is not walked over is not given back.
