@@ -917,7 +917,7 @@ static int open_direct(const char *path)
 
 RING_TEST_ON_SOME(prep, block_discard_of_a_drive)
 {
-	int fd = open_direct(lab_path("LAB_NVME")), way;
+	int fd = open_direct(lab_path("LAB_NVME")), way, result;
 
 	require_discard(rig, fd);
 	for (way = 0; way < 2; way++) {
@@ -927,7 +927,8 @@ RING_TEST_ON_SOME(prep, block_discard_of_a_drive)
 		cr_assert_eq(pwrite(fd, disk_image, DISK_BYTES, DRIVE_BASE), DISK_BYTES);
 		oring_prep_block_discard(rig_sqe(rig), by(rig, way, fd), PART_BYTES,
 					 DRIVE_BASE + from);
-		cr_assert_eq(rig_result(rig), 0);
+		result = rig_result(rig);
+		cr_assert_eq(result, 0, "%s", strerror(-result));
 		check_hole(fd, DRIVE_BASE, from);
 	}
 	close(fd);

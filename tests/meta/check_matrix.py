@@ -34,6 +34,11 @@ GOOD_REASONS = [
     r"built without AddressSanitizer", r"this kernel has all of it", r"needs a kernel without it",
     r"this kernel charges no ring to RLIMIT_MEMLOCK", r"rings are not charged against RLIMIT_MEMLOCK",
 ]
+# Failures that are a kernel's, and what is known of them.
+FAULTS = {
+    ("prep", "block_discard_of_a_drive", "7.0"): "-EINVAL where ioctl(BLKDISCARD) of the same blocks works",
+    ("prep", "recv_multishot_zc_ends", "7.1"): "a stream may wait for a packet that never comes: zcrx.h says so",
+}
 # The last point releases of 5.10 carry the io_uring of 5.15.
 IS_LIKE = {"5.10": "5.15"}
 # Functions whose first release no test can show, and why.
@@ -79,8 +84,9 @@ def check_suites(tap, build):
 
 def check_failures(tap, matrix):
     wrong = [f"{feature['suite']}::{feature['feature']} on {series}: {on.get('reason', '')}"
-             for feature in matrix["features"] for series, on in feature["on"].items() if on["state"] == "failed"]
-    tap.say(not wrong, "nothing failed on any kernel", wrong)
+             for feature in matrix["features"] for series, on in feature["on"].items() if on["state"] == "failed"
+             and (feature["suite"], feature["feature"], series) not in FAULTS]
+    tap.say(not wrong, f"nothing failed on any kernel, but for {len(FAULTS)} faults of kernels", wrong)
 
 
 def check_newest(tap, matrix):
