@@ -603,11 +603,11 @@ def costs_become_a_table_and_a_page():
                 "rows": cost.merge(series, [rows])[0]}
 
     costs = cost.collect([result("5.10", counted(339), cost_row(shape="fast", since=("5.10", "6.6"), absent="no")),
-                          result("7.3", counted(356), counted(1234, shape="fast"))])
+                          result("7.3", counted(356), counted(1234, 1300, shape="fast"))])
     check(costs["rows"][1]["cost"], {"7.3": 1234.0})
     text = cost.markdown(costs)
     for part in ("| nop × 32 | – | 339 | 356 |", "| nop × 32 | – | – | 1,234 |", "| nop × 32 | 356 | 1,234 |",
-                 "| 7.3 | 7.3.1-x | 0.12% |"):
+                 "| 7.3 | 7.3.1-x | 0.12% |", "- nop × 32, fast, 7.3: 1,234 to 1,300\n"):
         check_in(part, text)
     lines = plot.script(costs, "page.svg")
     check_in('title "32 a call, no flags"', lines)

@@ -192,12 +192,21 @@ def absences(costs):
             ""] if order else []
 
 
+def uneven(costs):
+    """Rows whose samples are not alike: the least says little there."""
+    found = [f"{title(row)}, {row['shape']}, {series}: {number(least)} to {number(row['middle'][series])}"
+             for row in costs["rows"] for series, least in row["cost"].items()
+             if row["middle"][series] > least * (1 + 2 * AGREE)]
+    return ["Where the mean of the middle half is more than 2 % above the least (least to mean):", "",
+            *(f"- {line}" for line in found), ""] if found else []
+
+
 def markdown(costs):
     newest = costs["kernels"][-1]["series"]
     lines = [HEAD, "## Kernels", ""]
     lines += table(["", "release", "two runs differ by at most"],
                    [[kernel["series"], kernel["release"], f"{kernel['difference']:.2%}"] for kernel in costs["kernels"]])
-    lines += ["", *absences(costs), "## A ring without flags, by release"]
+    lines += ["", *absences(costs), *uneven(costs), "## A ring without flags, by release"]
     lines += by_release(costs, "plain")
     lines += ["", "## A ring of `oring_init_fast()`, by release"]
     lines += by_release(costs, "fast")
