@@ -20,6 +20,19 @@ static void wait_in_vain(struct rig *rig, int fd, char *byte, const struct oring
 	cr_assert_geq(oring_submit(&rig->ring), 0);
 }
 
+/* Whether the kernel tells of requests that a worker is at (6.6, not with SQPOLL). */
+static bool workers_are_told_of(struct rig *rig)
+{
+	struct oring_sync_cancel_reg cancel = {
+		.fd = -1,
+		.flags = ORING_ASYNC_CANCEL_OP,
+		.opcode = ORING_OP_NOP,
+	};
+
+	return rig->shape != SHAPE_sqpoll &&
+	       oring_register_sync_cancel(&rig->ring, &cancel) == -ENOENT;
+}
+
 RING_TEST(drain, cancels_what_waits)
 {
 	/* A52: when it returns, every request has completed, and its memory is the caller's. */
@@ -38,6 +51,12 @@ RING_TEST(drain, cancels_what_waits)
 	for (i = 0; i < 1000 && oring_sq_pending(&rig->ring) > 0; i++)
 		usleep(1000);
 	cr_assert_eq(oring_drain(&rig->ring, &limit), 0);
+	/* Workers that no kernel tells of may outlast the 0: their completions are counted. */
+	for (i = 0; i < 500 && !workers_are_told_of(rig) && oring_cq_ready(&rig->ring) < 3 * KINDS;
+	     i++) {
+		usleep(10000);
+		cr_assert_eq(oring_drain(&rig->ring, &limit), 0);
+	}
 	cr_assert_eq(oring_cq_ready(&rig->ring), 3 * KINDS);
 	for (i = 0; i < 3 * KINDS; i++) {
 		struct oring_cqe cqe = rig_reap(rig);

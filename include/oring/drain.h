@@ -27,7 +27,7 @@ ORING_BEGIN_DECLS
  * A request that a worker thread is at (a read of a disk, say) cannot be
  * cancelled: it is waited for. But of such requests the kernel tells nothing
  * before 6.6, and never on rings with SQPOLL: there they may outlast the 0, so
- * count the completions of what may block in a worker.
+ * count the completions of what may block in a worker, and drain until they came.
  *
  * Return: how many requests are still in flight after @limit, 0 if none; -EAGAIN:
  * the completion queue is full, reap and call again; -EINTR; -EEXIST not the
