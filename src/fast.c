@@ -124,8 +124,7 @@ int oring_use_registered_fd(struct oring *ring)
 	if (ret < 0)
 		return ret;
 	ring->enter_fd = (int)update.offset;
-	ring->enter_flags |= ORING_ENTER_REGISTERED_RING;
-	ring->owner = sys_thread();
+	oring_own(ring);
 	return 0;
 }
 

@@ -63,11 +63,12 @@ static uint32_t *lay_out(struct oring_pool *pool, void *memory, uint32_t capacit
 	pool->states = (uint32_t *)(void *)(pool->records + (size_t)capacity * pool->stride);
 	pool->queue = NULL;
 	pool->free_count = 0;
+	pool->pad = 0;
 	pool->first = 0;
 	pool->reserved[0] = 0;
 	pool->reserved[1] = 0;
 	for (i = 0; i < capacity; i++)
-		pool->states[i] = (seed & ORING_POOL_GEN_MASK) << 1;
+		pool->states[i] = (seed & ORING_POOL_GEN_MASK) | ORING_POOL_FREE;
 	return pool->states + capacity;
 }
 
@@ -165,9 +166,9 @@ int oring_pool_shared_acquire(struct oring_pool_shared *shared, uint8_t op, orin
 
 	if (!take_free(shared, &index))
 		return -ORING_ENOBUFS;
-	state = oring_load_relaxed(&shared->pool.states[index]) | ORING_POOL_LIVE;
+	state = oring_load_relaxed(&shared->pool.states[index]) ^ ORING_POOL_FREE;
 	oring_store_release(&shared->pool.states[index], state);
-	*handle = oring_context_handle(op, index, state >> 1);
+	*handle = oring_context_handle(op, index, state);
 	*record = oring_pool_record(&shared->pool, index);
 	return 0;
 }
@@ -179,8 +180,7 @@ struct oring_sqe *oring_pool_shared_lookup(const struct oring_pool_shared *share
 	uint32_t index = oring_context_index(handle);
 
 	if (oring_context_kind_of(handle) != ORING_CONTEXT_HANDLE || index >= pool->capacity ||
-	    oring_load_acquire(&pool->states[index]) !=
-		    (oring_context_generation(handle) << 1 | ORING_POOL_LIVE))
+	    oring_load_acquire(&pool->states[index]) != oring_context_generation(handle))
 		return NULL;
 	return oring_pool_record(pool, index);
 }
@@ -189,13 +189,13 @@ int oring_pool_shared_release(struct oring_pool_shared *shared, oring_context ha
 {
 	uint32_t index = oring_context_index(handle);
 	uint32_t generation = oring_context_generation(handle);
-	uint32_t live = generation << 1 | ORING_POOL_LIVE;
+	uint32_t state = generation;
 
 	if (oring_context_kind_of(handle) != ORING_CONTEXT_HANDLE || index >= shared->pool.capacity)
 		return -ORING_EINVAL;
-	if (!__atomic_compare_exchange_n(&shared->pool.states[index], &live,
-					 ((generation + 1) & ORING_POOL_GEN_MASK) << 1, false,
-					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+	if (!__atomic_compare_exchange_n(&shared->pool.states[index], &state,
+					 ((generation + 1) & ORING_POOL_GEN_MASK) | ORING_POOL_FREE,
+					 false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return -ORING_ESTALE;
 	give_free(shared, index);
 	return 0;

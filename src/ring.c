@@ -4,6 +4,7 @@
 #include "check.h"
 #include "oring/cq.h"
 #include "oring/sq.h"
+#include "setup_inside.h"
 #include "sys_inline.h"
 
 static inline int enter(const struct oring *ring, uint32_t to_submit, uint32_t min_complete,
@@ -74,23 +75,36 @@ submit_rewound(struct oring *ring, uint32_t want, uint32_t flags, const void *ar
 	return ret;
 }
 
+/* As oring_sq_commit() and oring_sq_pending(), with one look at what is reserved. */
+static inline uint32_t commit(struct oring *ring)
+{
+	uint32_t tail = ring->sq_reserved;
+
+	ring->sq_committed = tail;
+	oring_store_release(ring->sq_tail, tail);
+	return tail - oring_load_acquire(ring->sq_head);
+}
+
+/* Whatever the ring is like, and whoever calls. */
+__attribute__((noinline)) static int submit_any(struct oring *ring, uint32_t want, uint32_t flags,
+						const void *arg, size_t arg_size)
+{
+	if (oring_unlikely(ring->setup_flags & SUBMITS_APART))
+		return ring->setup_flags & ORING_SETUP_SQPOLL
+			       ? submit_polled(ring, want, flags, arg, arg_size)
+			       : submit_rewound(ring, want, flags, arg, arg_size);
+	return enter(ring, commit(ring), want, flags, arg, arg_size);
+}
+
 /* Commit everything and enter once. */
 static inline int submit(struct oring *ring, uint32_t want, uint32_t flags, const void *arg,
 			 size_t arg_size)
 {
-	uint32_t tail;
-
 	oring_check_pending(ring);
-	if (oring_unlikely(ring->setup_flags &
-			   (ORING_SETUP_SQPOLL | ORING_SETUP_SQ_REWIND | ORING_RING_CLOSED)))
-		return ring->setup_flags & ORING_SETUP_SQPOLL
-			       ? submit_polled(ring, want, flags, arg, arg_size)
-			       : submit_rewound(ring, want, flags, arg, arg_size);
-	/* As oring_sq_commit() and oring_sq_pending(), with one look at what is reserved. */
-	tail = ring->sq_reserved;
-	ring->sq_committed = tail;
-	oring_store_release(ring->sq_tail, tail);
-	return enter(ring, tail - oring_load_acquire(ring->sq_head), want, flags, arg, arg_size);
+	if (oring_unlikely(ring->fast_owner != sys_thread()))
+		return submit_any(ring, want, flags, arg, arg_size);
+	return sys_enter(ring->enter_fd, commit(ring), want, flags | ORING_ENTER_REGISTERED_RING,
+			 arg, arg_size);
 }
 
 int oring_submit(struct oring *ring)
@@ -136,18 +150,20 @@ struct wait_call {
 	size_t arg_size;
 };
 
+/* To wait as a slot of the region says. */
+#define SLOT_FLAGS (ORING_ENTER_GETEVENTS | ORING_ENTER_EXT_ARG | ORING_ENTER_EXT_ARG_REG)
+
 #define WAIT_POLL 1 /* do not sleep: only get events */
 
 /* The wait in the ring's own slot of a registered region, which costs the kernel no copy. */
 static inline void fill_slot(struct oring_reg_wait *slot, const struct oring_wait_arg *arg,
 			     const struct oring_timespec *ts)
 {
-	slot->flags = 0;
 	if (ts != NULL) {
 		slot->ts.tv_sec = ts->tv_sec;
 		slot->ts.tv_nsec = ts->tv_nsec;
-		slot->flags = ORING_REG_WAIT_TS;
 	}
+	slot->flags = ts != NULL ? ORING_REG_WAIT_TS : 0;
 	slot->min_wait_usec = arg->min_wait_usec;
 	slot->sigmask = (uint64_t)(uintptr_t)arg->sigmask;
 	slot->sigmask_sz = ORING_SIGSET_SIZE;
@@ -243,8 +259,10 @@ __attribute__((noinline)) static int submit_and_poll(struct oring *ring, uint32_
 	return ret == 0 && want > 0 && oring_cq_ready(ring) == 0 ? -ORING_ETIME : ret;
 }
 
-int oring_submit_and_wait_timeout(struct oring *ring, uint32_t want,
-				  const struct oring_wait_arg *arg, struct oring_outcome *outcome)
+/* Any wait; and with what it came to, if @outcome is not NULL. */
+__attribute__((noinline)) static int submit_and_wait_any(struct oring *ring, uint32_t want,
+							 const struct oring_wait_arg *arg,
+							 struct oring_outcome *outcome)
 {
 	struct oring_getevents_arg extended;
 	struct wait_call call;
@@ -260,6 +278,52 @@ int oring_submit_and_wait_timeout(struct oring *ring, uint32_t want,
 		outcome->error = ret < 0 ? ret : 0;
 	}
 	return ret;
+}
+
+/* Whether all there is to say of a wait is a relative time above zero. */
+static inline bool is_plain(const struct oring_wait_arg *arg)
+{
+	return arg->flags == ORING_WAIT_TIMEOUT && (uint64_t)arg->timeout.tv_nsec < 1000000000 &&
+	       (arg->timeout.tv_sec > 0 || (arg->timeout.tv_sec == 0 && arg->timeout.tv_nsec > 0));
+}
+
+int oring_submit_and_wait_timeout(struct oring *ring, uint32_t want,
+				  const struct oring_wait_arg *arg, struct oring_outcome *outcome)
+{
+	/* A ring with a region has the features that min_wait_usec and the rest ask for. */
+	if (oring_likely(arg != NULL && outcome == NULL && ring->wait_slot != NULL) &&
+	    oring_likely(is_plain(arg))) {
+		fill_slot(ring->wait_slot, arg, &arg->timeout);
+		return submit(ring, want, SLOT_FLAGS, NULL, sizeof(*ring->wait_slot));
+	}
+	return submit_and_wait_any(ring, want, arg, outcome);
+}
+
+int oring_wait_slot_set(struct oring_reg_wait *slot, const struct oring_wait_arg *arg)
+{
+	const struct oring_timespec *ts = arg->flags & ORING_WAIT_TIMEOUT ? &arg->timeout : NULL;
+
+	if (arg->flags & ~ORING_WAIT_TIMEOUT)
+		return -ORING_EINVAL;
+	if (ts != NULL && (ts->tv_sec < 0 || (uint64_t)ts->tv_nsec >= 1000000000))
+		return -ORING_EINVAL;
+	slot->pad[0] = 0;
+	slot->pad[1] = 0;
+	slot->pad[2] = 0;
+	slot->pad2[0] = 0;
+	slot->pad2[1] = 0;
+	fill_slot(slot, arg, ts);
+	return 0;
+}
+
+int oring_submit_and_wait_slot(struct oring *ring, uint32_t want, uint32_t slot)
+{
+	/* Its offset in the region takes the place of an address. */
+	uintptr_t offset = (uintptr_t)slot * sizeof(*ring->wait_slot);
+
+	if (oring_unlikely(ring->wait_slot == NULL))
+		return -ORING_EOPNOTSUPP;
+	return submit(ring, want, SLOT_FLAGS, (const void *)offset, sizeof(*ring->wait_slot));
 }
 
 int oring_wait(struct oring *ring, uint32_t want, const struct oring_wait_arg *arg)

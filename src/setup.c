@@ -301,8 +301,7 @@ static void take_descriptor(struct oring *ring, const struct oring_params *param
 	ring->cq_stride = params->flags & ORING_SETUP_CQE32 ? sizeof(struct oring_cqe32)
 							    : sizeof(struct oring_cqe);
 	if (params->flags & ORING_SETUP_REGISTERED_FD_ONLY) {
-		ring->enter_flags = ORING_ENTER_REGISTERED_RING;
-		ring->owner = sys_thread();
+		oring_own(ring);
 	} else {
 		ring->fd = fd;
 	}

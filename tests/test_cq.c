@@ -65,6 +65,69 @@ RING_TEST(cq, peek_and_release_one)
 	cr_assert_eq(oring_cq_ready(&rig->ring), 0);
 }
 
+/* NOPs, three at a time; every other one with a large completion where the ring is mixed. */
+static int make_three(struct rig *rig)
+{
+	int j;
+
+	for (j = 0; j < 3; j++) {
+		struct oring_sqe *sqe = rig_sqe(rig);
+
+		oring_prep_nop(sqe);
+		if (rig->shape == SHAPE_cqe_mixed && j != 1)
+			sqe->op_flags |= ORING_NOP_CQE32;
+	}
+	rig_wait(rig, 3);
+	/* A filler may be among those that were waited for. */
+	return oring_get_events(&rig->ring) < 0 ? -1 : 0;
+}
+
+RING_TEST(cq, take_one_by_one)
+{
+	struct oring_cqe cqe = { 17, 18, 19 };
+	int i, j;
+
+	cr_assert_not(oring_cq_take(&rig->ring, &cqe));
+	cr_assert(cqe.user_data == 17 && cqe.res == 18 && cqe.flags == 19, "untouched");
+	for (i = 0; i < 25; i++) { /* over 32 slots twice: fillers on mixed rings */
+		cr_assert_eq(make_three(rig), 0);
+		for (j = 0; j < 3; j++) {
+			cr_assert(oring_cq_take(&rig->ring, &cqe));
+			cr_assert_eq(cqe.user_data, rig->next_id - 3 + (unsigned int)j);
+			cr_assert_eq(cqe.res, 0);
+		}
+		cr_assert_not(oring_cq_take(&rig->ring, &cqe));
+		cr_assert_eq(oring_cq_ready(&rig->ring), 0);
+	}
+}
+
+RING_TEST(cq, runs_of_completions)
+{
+	bool single = rig->shape == SHAPE_cqe32 || rig->shape == SHAPE_cqe_mixed;
+	uint32_t cursor, end, n, i, seen, runs, most_runs = 0;
+	const struct oring_cqe *cqe;
+	int round;
+
+	for (round = 0; round < 25; round++) {
+		cr_assert_eq(make_three(rig), 0);
+		cursor = rig->ring.cq_released;
+		end = oring_cq_end(&rig->ring);
+		seen = 0;
+		runs = 0;
+		while ((cqe = oring_cq_run(&rig->ring, &cursor, end, &n)) != NULL) {
+			cr_assert(single ? n == 1 : n >= 1 && n <= 3, "%u", n);
+			for (i = 0; i < n; i++)
+				cr_assert_eq(cqe[i].user_data, rig->next_id - 3 + seen++);
+			runs++;
+		}
+		cr_assert_eq(seen, 3);
+		cr_assert_eq(cursor, end);
+		oring_cq_release_to(&rig->ring, cursor);
+		most_runs = runs > most_runs ? runs : most_runs;
+	}
+	cr_assert_eq(most_runs, single ? 3 : 2, "the queue wraps");
+}
+
 RING_TEST(cq, more_completions_than_the_ring_holds)
 {
 	/* A17, B18, traps 18 and 19: 80 completions through a ring of 32 slots. */

@@ -112,6 +112,77 @@ Test(fast, in_a_region_of_the_callers)
 	munmap(memory, 8192);
 }
 
+/* Nanoseconds that a wait in vain by a slot took; its result in *ret. */
+static uint64_t wait_in_vain(struct oring *ring, uint32_t slot, int *ret)
+{
+	struct timespec from, to;
+
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	*ret = oring_submit_and_wait_slot(ring, 1, slot);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	return (uint64_t)(to.tv_sec - from.tv_sec) * 1000000000 + (uint64_t)to.tv_nsec -
+	       (uint64_t)from.tv_nsec;
+}
+
+Test(fast, waits_that_lie_in_the_region)
+{
+	struct oring_wait_region region = { NULL, 0 };
+	struct oring_wait_arg arg;
+	struct oring ring;
+	int ret;
+
+	cr_assert_eq(oring_init_fast(&ring, 16, NULL, &region), 0);
+	cr_assert_eq(oring_start(&ring), 0);
+	if (!oring_has_wait_region(&ring)) {
+		cr_assert_eq(oring_submit_and_wait_slot(&ring, 0, 1), -EOPNOTSUPP);
+		cr_assert_eq(oring_exit(&ring), 0);
+		cr_skip_test("registered waits: not on this kernel");
+	}
+	memset(&region.slots[1], 0xff, 2 * sizeof(region.slots[1]));
+	oring_wait_relative(&arg, 0, 20000000);
+	cr_assert_eq(oring_wait_slot_set(&region.slots[1], &arg), 0);
+	oring_wait_relative(&arg, 100, 0);
+	cr_assert_eq(oring_wait_slot_set(&region.slots[2], &arg), 0);
+	cr_assert_geq(wait_in_vain(&ring, 1, &ret), 20000000);
+	cr_assert_eq(ret, -ETIME);
+	/* What is there ends either wait; each slot is good for any number of them. */
+	oring_prep_nop(oring_sq_reserve(&ring));
+	cr_assert_eq(oring_submit_and_wait_slot(&ring, 1, 2), 1);
+	oring_prep_nop(oring_sq_reserve(&ring));
+	cr_assert_eq(oring_submit_and_wait_slot(&ring, 2, 1), 1);
+	cr_assert_eq(oring_cq_ready(&ring), 2);
+	oring_cq_release_to(&ring, oring_cq_end(&ring));
+	cr_assert_geq(wait_in_vain(&ring, 1, &ret), 20000000);
+	cr_assert_eq(ret, -ETIME);
+	/* A slot that nothing but min_wait_usec is in. */
+	arg.flags = 0;
+	arg.min_wait_usec = 30000;
+	cr_assert_eq(oring_wait_slot_set(&region.slots[1], &arg), 0);
+	cr_assert_geq(wait_in_vain(&ring, 1, &ret), 30000000);
+	cr_assert_eq(ret, -ETIME);
+	cr_assert_eq(oring_submit_and_wait_slot(&ring, 1, (uint32_t)(region.bytes / 64)), -EFAULT);
+	cr_assert_eq(oring_exit(&ring), 0);
+	cr_assert_eq(oring_submit_and_wait_slot(&ring, 0, 1), -EOPNOTSUPP);
+}
+
+Test(fast, what_a_slot_does_not_hold)
+{
+	struct oring_reg_wait slot;
+	struct oring_wait_arg arg;
+
+	oring_wait_absolute(&arg, 1, 0);
+	cr_assert_eq(oring_wait_slot_set(&slot, &arg), -EINVAL);
+	oring_wait_relative(&arg, 1, 0);
+	arg.flags |= ORING_WAIT_NO_IOWAIT;
+	cr_assert_eq(oring_wait_slot_set(&slot, &arg), -EINVAL);
+	oring_wait_relative(&arg, 0, 1000000000);
+	cr_assert_eq(oring_wait_slot_set(&slot, &arg), -EINVAL);
+	oring_wait_relative(&arg, 0, -1);
+	cr_assert_eq(oring_wait_slot_set(&slot, &arg), -EINVAL);
+	oring_wait_relative(&arg, -1, 0);
+	cr_assert_eq(oring_wait_slot_set(&slot, &arg), -EINVAL);
+}
+
 Test(fast, keeps_to_what_is_required)
 {
 	struct oring_params params;

@@ -126,11 +126,11 @@ Test(pool, handles_come_round_late)
 	cr_assert_eq(oring_pool_acquire(&pool, 0, &second, &record), 0);
 	cr_assert_neq(oring_context_index(first), oring_context_index(second), "the oldest first");
 	cr_assert_eq(oring_pool_release(&pool, second), 0);
-	pool.states[oring_context_index(first)] = ORING_POOL_GEN_MASK << 1;
+	pool.states[oring_context_index(first)] = ORING_POOL_GEN_MASK | ORING_POOL_FREE;
 	cr_assert_eq(oring_pool_acquire(&pool, 0, &last, &record), 0);
 	cr_assert_eq(oring_context_generation(last), ORING_POOL_GEN_MASK);
 	cr_assert_eq(oring_pool_release(&pool, last), 0);
-	cr_assert_eq(pool.states[oring_context_index(last)], 0, "wrapped, and free");
+	cr_assert_eq(pool.states[oring_context_index(last)], ORING_POOL_FREE, "wrapped, and free");
 	cr_assert_eq(oring_pool_release(&pool, last), -ESTALE);
 	free(memory);
 }

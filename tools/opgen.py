@@ -232,12 +232,27 @@ def signature(row):
                 "ORING_INLINE void oring_prep_%s(" % row.name, "\t\t")
 
 
+# Fields of one size, side by side: see struct oring_sqe_apart in sqe.h.
+NEIGHBOURS = [("addr", "off"), ("len", "op_flags")]
+
+
+def keep_apart(body, field, neighbour):
+    """Stores a field by its own function if its neighbour is stored too."""
+    to = "sqe->%s = " % field
+    if not any(line.startswith("sqe->%s " % neighbour) for line in body):
+        return body
+    return ["oring_put_%s(sqe, %s);" % (field, line[len(to):-1]) if line.startswith(to) else line
+            for line in body]
+
+
 def statements(row):
     body = ["sqe->opcode = ORING_OP_%s;" % row.op]
     for field, expr in row.assigns:
         body += assign(field, *call(expr))
     for field, expr in row.ors:
         body.append("sqe->%s |= %s;" % (field, expr.replace("|", " | ")))
+    for pair in NEIGHBOURS:
+        body = keep_apart(body, *pair)
     for _, expr in row.assigns:
         function, arg = call(expr)
         if function in REFUSALS:

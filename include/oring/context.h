@@ -88,6 +88,24 @@ ORING_INLINE void *oring_context_to_pointer(oring_context context)
 	return (void *)(uintptr_t)context.bits;
 }
 
+/* Whether 30 bits hold a descriptor or slot. */
+ORING_INLINE bool oring_context_holds(uint32_t file)
+{
+	int64_t top = (int64_t)((uint64_t)file << ORING_CONTEXT_FILE_SHIFT);
+
+	/* The first comparison does for all but negative ones. */
+	return oring_likely(file <= (uint32_t)ORING_CONTEXT_FILE_MAX) ||
+	       (uint32_t)(top >> ORING_CONTEXT_FILE_SHIFT) == file;
+}
+
+/* The fields of a direct context, put together. Sums: some machines add three at once. */
+ORING_INLINE uint64_t oring_context_join(uint32_t op, uint32_t flags, uint32_t tag, uint32_t file)
+{
+	return ((uint64_t)file << ORING_CONTEXT_FILE_SHIFT) +
+	       ((uint64_t)tag << ORING_CONTEXT_TAG_SHIFT) + (flags << ORING_CONTEXT_FLAGS_SHIFT) +
+	       (op << ORING_CONTEXT_OP_SHIFT) + ORING_CONTEXT_DIRECT;
+}
+
 /**
  * oring_context_direct - what is asked of which file, and a tag
  * @op: enum oring_op, or any 8 bits
@@ -104,12 +122,9 @@ ORING_INLINE int oring_context_direct(uint8_t op, uint8_t flags, uint16_t tag, o
 	uint32_t value = (uint32_t)oring_file_value(file);
 	uint8_t all = (uint8_t)((flags & ~ORING_SQE_FIXED_FILE) | oring_file_flag(file));
 
-	if (oring_unlikely(value + (1U << 29) >= 1U << 30))
+	if (oring_unlikely(!oring_context_holds(value)))
 		return -ORING_ERANGE;
-	out->bits = ORING_CONTEXT_DIRECT | (uint64_t)op << ORING_CONTEXT_OP_SHIFT |
-		    (uint64_t)all << ORING_CONTEXT_FLAGS_SHIFT |
-		    (uint64_t)tag << ORING_CONTEXT_TAG_SHIFT |
-		    (uint64_t)value << ORING_CONTEXT_FILE_SHIFT;
+	out->bits = oring_context_join(op, all, tag, value);
 	return 0;
 }
 

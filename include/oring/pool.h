@@ -33,8 +33,8 @@ ORING_BEGIN_DECLS
 
 #define ORING_POOL_MAX (1U << ORING_CONTEXT_INDEX_BITS)
 
-/* A record's state: its generation in bits 1 to 30, and bit 0 while it is acquired. */
-#define ORING_POOL_LIVE	    1U
+/* A record's state: its generation, and this bit while it is free. */
+#define ORING_POOL_FREE	    (1U << 31)
 #define ORING_POOL_GEN_MASK ((1U << ORING_CONTEXT_GEN_BITS) - 1)
 
 /* One thread's pool. Fields are for the functions below. */
@@ -44,8 +44,9 @@ struct oring_pool {
 	uint32_t *queue; /* free indices, a ring of exactly capacity places */
 	uint32_t capacity;
 	uint32_t free_count;
-	uint32_t first;	 /* place of the oldest free index */
-	uint32_t stride; /* bytes from record to record */
+	uint32_t first; /* place of the oldest free index */
+	uint32_t pad;
+	uint64_t stride; /* bytes from record to record */
 	uint64_t reserved[2];
 };
 
@@ -106,8 +107,8 @@ ORING_INLINE int oring_pool_acquire(struct oring_pool *pool, uint8_t op, oring_c
 	index = pool->queue[pool->first];
 	pool->first = pool->first + 1 == pool->capacity ? 0 : pool->first + 1;
 	pool->free_count--;
-	pool->states[index] |= ORING_POOL_LIVE;
-	*handle = oring_context_handle(op, index, pool->states[index] >> 1);
+	pool->states[index] ^= ORING_POOL_FREE;
+	*handle = oring_context_handle(op, index, pool->states[index]);
 	*record = oring_pool_record(pool, index);
 	return 0;
 }
@@ -127,8 +128,7 @@ ORING_INLINE struct oring_sqe *oring_pool_lookup(const struct oring_pool *pool,
 
 	if (oring_unlikely(oring_context_kind_of(handle) != ORING_CONTEXT_HANDLE ||
 			   index >= pool->capacity ||
-			   pool->states[index] !=
-				   (oring_context_generation(handle) << 1 | ORING_POOL_LIVE)))
+			   pool->states[index] != oring_context_generation(handle)))
 		return NULL;
 	return oring_pool_record(pool, index);
 }
@@ -151,7 +151,8 @@ ORING_INLINE int oring_pool_release(struct oring_pool *pool, oring_context handl
 				       index < pool->capacity
 			       ? -ORING_ESTALE
 			       : -ORING_EINVAL;
-	pool->states[index] = ((oring_context_generation(handle) + 1) & ORING_POOL_GEN_MASK) << 1;
+	pool->states[index] =
+		((oring_context_generation(handle) + 1) & ORING_POOL_GEN_MASK) | ORING_POOL_FREE;
 	place = pool->first + pool->free_count;
 	pool->queue[place >= pool->capacity ? place - pool->capacity : place] = index;
 	pool->free_count++;

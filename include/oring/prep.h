@@ -97,7 +97,7 @@ ORING_INLINE void oring_prep_nop_result(struct oring_sqe *sqe, int32_t res)
 {
 	sqe->opcode = ORING_OP_NOP;
 	sqe->fd = -1;
-	sqe->len = (uint32_t)res;
+	oring_put_len(sqe, (uint32_t)res);
 	sqe->op_flags |= ORING_NOP_INJECT_RESULT;
 }
 
@@ -153,7 +153,7 @@ ORING_INLINE void oring_prep_nop_cqe32(struct oring_sqe *sqe, uint64_t extra1, u
 	sqe->opcode = ORING_OP_NOP;
 	sqe->fd = -1;
 	sqe->off = extra1;
-	sqe->addr = extra2;
+	oring_put_addr(sqe, extra2);
 	sqe->op_flags |= ORING_NOP_CQE32;
 }
 
@@ -184,7 +184,7 @@ ORING_INLINE void oring_prep_read(struct oring_sqe *sqe, oring_file file, void *
 	sqe->opcode = ORING_OP_READ;
 	sqe->fd = oring_file_value(file);
 	sqe->flags |= oring_file_flag(file);
-	sqe->addr = (uint64_t)(uintptr_t)buf;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)buf);
 	sqe->len = (uint32_t)len;
 	sqe->off = off;
 	if (oring_unlikely(!oring_len_fits(len)))
@@ -206,7 +206,7 @@ ORING_INLINE void oring_prep_write(struct oring_sqe *sqe, oring_file file, const
 	sqe->opcode = ORING_OP_WRITE;
 	sqe->fd = oring_file_value(file);
 	sqe->flags |= oring_file_flag(file);
-	sqe->addr = (uint64_t)(uintptr_t)buf;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)buf);
 	sqe->len = (uint32_t)len;
 	sqe->off = off;
 	if (oring_unlikely(!oring_len_fits(len)))
@@ -228,7 +228,7 @@ ORING_INLINE void oring_prep_readv(struct oring_sqe *sqe, oring_file file,
 	sqe->opcode = ORING_OP_READV;
 	sqe->fd = oring_file_value(file);
 	sqe->flags |= oring_file_flag(file);
-	sqe->addr = (uint64_t)(uintptr_t)iov;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)iov);
 	sqe->len = (uint32_t)count;
 	sqe->off = off;
 	if (oring_unlikely(!oring_len_fits(count)))
@@ -250,7 +250,7 @@ ORING_INLINE void oring_prep_writev(struct oring_sqe *sqe, oring_file file,
 	sqe->opcode = ORING_OP_WRITEV;
 	sqe->fd = oring_file_value(file);
 	sqe->flags |= oring_file_flag(file);
-	sqe->addr = (uint64_t)(uintptr_t)iov;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)iov);
 	sqe->len = (uint32_t)count;
 	sqe->off = off;
 	if (oring_unlikely(!oring_len_fits(count)))
@@ -271,7 +271,7 @@ ORING_INLINE void oring_prep_read_fixed(struct oring_sqe *sqe, oring_file file, 
 	sqe->opcode = ORING_OP_READ_FIXED;
 	sqe->fd = oring_file_value(file);
 	sqe->flags |= oring_file_flag(file);
-	sqe->addr = (uint64_t)(uintptr_t)buf;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)buf);
 	sqe->len = (uint32_t)len;
 	sqe->off = off;
 	sqe->buf_index = index;
@@ -293,7 +293,7 @@ ORING_INLINE void oring_prep_write_fixed(struct oring_sqe *sqe, oring_file file,
 	sqe->opcode = ORING_OP_WRITE_FIXED;
 	sqe->fd = oring_file_value(file);
 	sqe->flags |= oring_file_flag(file);
-	sqe->addr = (uint64_t)(uintptr_t)buf;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)buf);
 	sqe->len = (uint32_t)len;
 	sqe->off = off;
 	sqe->buf_index = index;
@@ -313,7 +313,7 @@ ORING_INLINE void oring_prep_read_buf(struct oring_sqe *sqe, oring_file file,
 	sqe->opcode = ORING_OP_READ_FIXED;
 	sqe->fd = oring_file_value(file);
 	sqe->flags |= oring_file_flag(file);
-	sqe->addr = (uint64_t)(uintptr_t)buf.addr;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)buf.addr);
 	sqe->len = buf.len;
 	sqe->buf_index = buf.index;
 	sqe->off = off;
@@ -331,7 +331,7 @@ ORING_INLINE void oring_prep_write_buf(struct oring_sqe *sqe, oring_file file,
 	sqe->opcode = ORING_OP_WRITE_FIXED;
 	sqe->fd = oring_file_value(file);
 	sqe->flags |= oring_file_flag(file);
-	sqe->addr = (uint64_t)(uintptr_t)buf.addr;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)buf.addr);
 	sqe->len = buf.len;
 	sqe->buf_index = buf.index;
 	sqe->off = off;
@@ -351,7 +351,7 @@ ORING_INLINE void oring_prep_readv_fixed(struct oring_sqe *sqe, oring_file file,
 	sqe->opcode = ORING_OP_READV_FIXED;
 	sqe->fd = oring_file_value(file);
 	sqe->flags |= oring_file_flag(file);
-	sqe->addr = (uint64_t)(uintptr_t)iov;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)iov);
 	sqe->len = (uint32_t)count;
 	sqe->off = off;
 	sqe->buf_index = index;
@@ -373,7 +373,7 @@ ORING_INLINE void oring_prep_writev_fixed(struct oring_sqe *sqe, oring_file file
 	sqe->opcode = ORING_OP_WRITEV_FIXED;
 	sqe->fd = oring_file_value(file);
 	sqe->flags |= oring_file_flag(file);
-	sqe->addr = (uint64_t)(uintptr_t)iov;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)iov);
 	sqe->len = (uint32_t)count;
 	sqe->off = off;
 	sqe->buf_index = index;
@@ -415,7 +415,7 @@ ORING_INLINE void oring_prep_openat(struct oring_sqe *sqe, int dirfd, const char
 	sqe->opcode = ORING_OP_OPENAT;
 	sqe->fd = dirfd;
 	sqe->addr = (uint64_t)(uintptr_t)path;
-	sqe->len = mode;
+	oring_put_len(sqe, mode);
 	sqe->op_flags |= (uint32_t)flags;
 }
 
@@ -434,7 +434,7 @@ ORING_INLINE void oring_prep_openat_direct(struct oring_sqe *sqe, int dirfd, con
 	sqe->opcode = ORING_OP_OPENAT;
 	sqe->fd = dirfd;
 	sqe->addr = (uint64_t)(uintptr_t)path;
-	sqe->len = mode;
+	oring_put_len(sqe, mode);
 	sqe->file_index = slot.index == ORING_FILE_INDEX_ALLOC ?
 		ORING_FILE_INDEX_ALLOC : slot.index + 1;
 	sqe->op_flags |= (uint32_t)flags;
@@ -455,7 +455,7 @@ ORING_INLINE void oring_prep_openat2(struct oring_sqe *sqe, int dirfd, const cha
 {
 	sqe->opcode = ORING_OP_OPENAT2;
 	sqe->fd = dirfd;
-	sqe->addr = (uint64_t)(uintptr_t)path;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)path);
 	sqe->off = (uint64_t)(uintptr_t)how;
 	sqe->len = (uint32_t)how_size;
 	if (oring_unlikely(!oring_len_fits(how_size)))
@@ -476,7 +476,7 @@ ORING_INLINE void oring_prep_openat2_direct(struct oring_sqe *sqe, int dirfd, co
 {
 	sqe->opcode = ORING_OP_OPENAT2;
 	sqe->fd = dirfd;
-	sqe->addr = (uint64_t)(uintptr_t)path;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)path);
 	sqe->off = (uint64_t)(uintptr_t)how;
 	sqe->len = (uint32_t)how_size;
 	sqe->file_index = slot.index == ORING_FILE_INDEX_ALLOC ?
@@ -535,7 +535,7 @@ ORING_INLINE void oring_prep_fsync_range(struct oring_sqe *sqe, oring_file file,
 	sqe->opcode = ORING_OP_FSYNC;
 	sqe->fd = oring_file_value(file);
 	sqe->flags |= oring_file_flag(file);
-	sqe->len = (uint32_t)len;
+	oring_put_len(sqe, (uint32_t)len);
 	sqe->off = off;
 	sqe->op_flags |= flags;
 	if (oring_unlikely(!oring_len_fits(len)))
@@ -557,7 +557,7 @@ ORING_INLINE void oring_prep_sync_file_range(struct oring_sqe *sqe, oring_file f
 	sqe->opcode = ORING_OP_SYNC_FILE_RANGE;
 	sqe->fd = oring_file_value(file);
 	sqe->flags |= oring_file_flag(file);
-	sqe->len = (uint32_t)len;
+	oring_put_len(sqe, (uint32_t)len);
 	sqe->off = off;
 	sqe->op_flags |= flags;
 	if (oring_unlikely(!oring_len_fits(len)))
@@ -578,9 +578,9 @@ ORING_INLINE void oring_prep_statx(struct oring_sqe *sqe, int dirfd, const char 
 {
 	sqe->opcode = ORING_OP_STATX;
 	sqe->fd = dirfd;
-	sqe->addr = (uint64_t)(uintptr_t)path;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)path);
 	sqe->off = (uint64_t)(uintptr_t)buf;
-	sqe->len = mask;
+	oring_put_len(sqe, mask);
 	sqe->op_flags |= (uint32_t)flags;
 }
 
@@ -597,7 +597,7 @@ ORING_INLINE void oring_prep_fallocate(struct oring_sqe *sqe, oring_file file, u
 	sqe->opcode = ORING_OP_FALLOCATE;
 	sqe->fd = oring_file_value(file);
 	sqe->flags |= oring_file_flag(file);
-	sqe->addr = len;
+	oring_put_addr(sqe, len);
 	sqe->off = off;
 	sqe->len = (uint32_t)mode;
 }
@@ -616,8 +616,8 @@ ORING_INLINE void oring_prep_fadvise(struct oring_sqe *sqe, oring_file file, uin
 	sqe->opcode = ORING_OP_FADVISE;
 	sqe->fd = oring_file_value(file);
 	sqe->flags |= oring_file_flag(file);
-	sqe->len = oring_len_low(len);
-	sqe->addr = oring_len_high(len);
+	oring_put_len(sqe, oring_len_low(len));
+	oring_put_addr(sqe, oring_len_high(len));
 	sqe->off = off;
 	sqe->op_flags |= (uint32_t)advice;
 }
@@ -636,8 +636,8 @@ ORING_INLINE void oring_prep_madvise(struct oring_sqe *sqe, void *memory, uint64
 {
 	sqe->opcode = ORING_OP_MADVISE;
 	sqe->fd = -1;
-	sqe->addr = (uint64_t)(uintptr_t)memory;
-	sqe->len = oring_len_low(len);
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)memory);
+	oring_put_len(sqe, oring_len_low(len));
 	sqe->off = oring_len_high(len);
 	sqe->op_flags |= (uint32_t)advice;
 }
@@ -684,8 +684,8 @@ ORING_INLINE void oring_prep_renameat(struct oring_sqe *sqe, int old_dirfd,
 {
 	sqe->opcode = ORING_OP_RENAMEAT;
 	sqe->fd = old_dirfd;
-	sqe->addr = (uint64_t)(uintptr_t)old_path;
-	sqe->len = (uint32_t)new_dirfd;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)old_path);
+	oring_put_len(sqe, (uint32_t)new_dirfd);
 	sqe->off = (uint64_t)(uintptr_t)new_path;
 	sqe->op_flags |= flags;
 }
@@ -717,7 +717,7 @@ ORING_INLINE void oring_prep_symlinkat(struct oring_sqe *sqe, const char *target
 {
 	sqe->opcode = ORING_OP_SYMLINKAT;
 	sqe->fd = dirfd;
-	sqe->addr = (uint64_t)(uintptr_t)target;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)target);
 	sqe->off = (uint64_t)(uintptr_t)path;
 }
 
@@ -733,8 +733,8 @@ ORING_INLINE void oring_prep_linkat(struct oring_sqe *sqe, int old_dirfd, const 
 {
 	sqe->opcode = ORING_OP_LINKAT;
 	sqe->fd = old_dirfd;
-	sqe->addr = (uint64_t)(uintptr_t)old_path;
-	sqe->len = (uint32_t)new_dirfd;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)old_path);
+	oring_put_len(sqe, (uint32_t)new_dirfd);
 	sqe->off = (uint64_t)(uintptr_t)new_path;
 	sqe->op_flags |= (uint32_t)flags;
 }
@@ -754,9 +754,9 @@ ORING_INLINE void oring_prep_setxattr(struct oring_sqe *sqe, const char *path, c
 	sqe->opcode = ORING_OP_SETXATTR;
 	sqe->fd = 0;
 	sqe->addr3 = (uint64_t)(uintptr_t)path;
-	sqe->addr = (uint64_t)(uintptr_t)name;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)name);
 	sqe->off = (uint64_t)(uintptr_t)value;
-	sqe->len = (uint32_t)len;
+	oring_put_len(sqe, (uint32_t)len);
 	sqe->op_flags |= (uint32_t)flags;
 	if (oring_unlikely(!oring_len_fits(len)))
 		oring_sqe_refuse(sqe, ORING_REFUSED_LENGTH);
@@ -777,9 +777,9 @@ ORING_INLINE void oring_prep_fsetxattr(struct oring_sqe *sqe, oring_file file, c
 	sqe->opcode = ORING_OP_FSETXATTR;
 	sqe->fd = oring_file_value(file);
 	sqe->flags |= oring_file_flag(file);
-	sqe->addr = (uint64_t)(uintptr_t)name;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)name);
 	sqe->off = (uint64_t)(uintptr_t)value;
-	sqe->len = (uint32_t)len;
+	oring_put_len(sqe, (uint32_t)len);
 	sqe->op_flags |= (uint32_t)flags;
 	if (oring_unlikely(!oring_len_fits(len)))
 		oring_sqe_refuse(sqe, ORING_REFUSED_LENGTH);
@@ -800,7 +800,7 @@ ORING_INLINE void oring_prep_getxattr(struct oring_sqe *sqe, const char *path, c
 	sqe->opcode = ORING_OP_GETXATTR;
 	sqe->fd = 0;
 	sqe->addr3 = (uint64_t)(uintptr_t)path;
-	sqe->addr = (uint64_t)(uintptr_t)name;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)name);
 	sqe->off = (uint64_t)(uintptr_t)value;
 	sqe->len = (uint32_t)len;
 	if (oring_unlikely(!oring_len_fits(len)))
@@ -822,7 +822,7 @@ ORING_INLINE void oring_prep_fgetxattr(struct oring_sqe *sqe, oring_file file, c
 	sqe->opcode = ORING_OP_FGETXATTR;
 	sqe->fd = oring_file_value(file);
 	sqe->flags |= oring_file_flag(file);
-	sqe->addr = (uint64_t)(uintptr_t)name;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)name);
 	sqe->off = (uint64_t)(uintptr_t)value;
 	sqe->len = (uint32_t)len;
 	if (oring_unlikely(!oring_len_fits(len)))
@@ -882,7 +882,7 @@ ORING_INLINE void oring_prep_files_update(struct oring_sqe *sqe, const int32_t *
 {
 	sqe->opcode = ORING_OP_FILES_UPDATE;
 	sqe->fd = -1;
-	sqe->addr = (uint64_t)(uintptr_t)fds;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)fds);
 	sqe->len = (uint32_t)count;
 	sqe->off = first.index;
 	if (oring_unlikely(!oring_len_fits(count)))
@@ -904,7 +904,7 @@ ORING_INLINE void oring_prep_files_update_alloc(struct oring_sqe *sqe, int32_t *
 {
 	sqe->opcode = ORING_OP_FILES_UPDATE;
 	sqe->fd = -1;
-	sqe->addr = (uint64_t)(uintptr_t)fds;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)fds);
 	sqe->len = (uint32_t)count;
 	sqe->off = ORING_FILE_INDEX_ALLOC;
 	if (oring_unlikely(!oring_len_fits(count)))
@@ -976,7 +976,7 @@ ORING_INLINE void oring_prep_bind(struct oring_sqe *sqe, oring_file sock,
 	sqe->opcode = ORING_OP_BIND;
 	sqe->fd = oring_file_value(sock);
 	sqe->flags |= oring_file_flag(sock);
-	sqe->addr = (uint64_t)(uintptr_t)address;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)address);
 	sqe->off = address_len;
 }
 
@@ -1008,7 +1008,7 @@ ORING_INLINE void oring_prep_accept(struct oring_sqe *sqe, oring_file sock,
 	sqe->opcode = ORING_OP_ACCEPT;
 	sqe->fd = oring_file_value(sock);
 	sqe->flags |= oring_file_flag(sock);
-	sqe->addr = (uint64_t)(uintptr_t)address;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)address);
 	sqe->off = (uint64_t)(uintptr_t)address_len;
 	sqe->op_flags |= (uint32_t)flags;
 }
@@ -1029,7 +1029,7 @@ ORING_INLINE void oring_prep_accept_direct(struct oring_sqe *sqe, oring_file soc
 	sqe->opcode = ORING_OP_ACCEPT;
 	sqe->fd = oring_file_value(sock);
 	sqe->flags |= oring_file_flag(sock);
-	sqe->addr = (uint64_t)(uintptr_t)address;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)address);
 	sqe->off = (uint64_t)(uintptr_t)address_len;
 	sqe->file_index = slot.index == ORING_FILE_INDEX_ALLOC ?
 		ORING_FILE_INDEX_ALLOC : slot.index + 1;
@@ -1087,7 +1087,7 @@ ORING_INLINE void oring_prep_connect(struct oring_sqe *sqe, oring_file sock,
 	sqe->opcode = ORING_OP_CONNECT;
 	sqe->fd = oring_file_value(sock);
 	sqe->flags |= oring_file_flag(sock);
-	sqe->addr = (uint64_t)(uintptr_t)address;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)address);
 	sqe->off = address_len;
 }
 
@@ -1124,7 +1124,7 @@ ORING_INLINE void oring_prep_send(struct oring_sqe *sqe, oring_file sock, const 
 	sqe->fd = oring_file_value(sock);
 	sqe->flags |= oring_file_flag(sock);
 	sqe->addr = (uint64_t)(uintptr_t)buf;
-	sqe->len = (uint32_t)len;
+	oring_put_len(sqe, (uint32_t)len);
 	sqe->op_flags |= (uint32_t)flags;
 	if (oring_unlikely(!oring_len_fits(len)))
 		oring_sqe_refuse(sqe, ORING_REFUSED_LENGTH);
@@ -1144,8 +1144,8 @@ ORING_INLINE void oring_prep_sendto(struct oring_sqe *sqe, oring_file sock, cons
 	sqe->opcode = ORING_OP_SEND;
 	sqe->fd = oring_file_value(sock);
 	sqe->flags |= oring_file_flag(sock);
-	sqe->addr = (uint64_t)(uintptr_t)buf;
-	sqe->len = (uint32_t)len;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)buf);
+	oring_put_len(sqe, (uint32_t)len);
 	sqe->off = (uint64_t)(uintptr_t)address;
 	sqe->file_index = address_len;
 	sqe->op_flags |= (uint32_t)flags;
@@ -1168,7 +1168,7 @@ ORING_INLINE void oring_prep_sendv(struct oring_sqe *sqe, oring_file sock,
 	sqe->fd = oring_file_value(sock);
 	sqe->flags |= oring_file_flag(sock);
 	sqe->addr = (uint64_t)(uintptr_t)iov;
-	sqe->len = (uint32_t)count;
+	oring_put_len(sqe, (uint32_t)count);
 	sqe->ioprio |= ORING_SEND_VECTORIZED;
 	sqe->op_flags |= (uint32_t)flags;
 	if (oring_unlikely(!oring_len_fits(count)))
@@ -1211,7 +1211,7 @@ ORING_INLINE void oring_prep_send_zc(struct oring_sqe *sqe, oring_file sock, con
 	sqe->fd = oring_file_value(sock);
 	sqe->flags |= oring_file_flag(sock);
 	sqe->addr = (uint64_t)(uintptr_t)buf;
-	sqe->len = (uint32_t)len;
+	oring_put_len(sqe, (uint32_t)len);
 	sqe->op_flags |= (uint32_t)flags;
 	if (oring_unlikely(!oring_len_fits(len)))
 		oring_sqe_refuse(sqe, ORING_REFUSED_LENGTH);
@@ -1231,8 +1231,8 @@ ORING_INLINE void oring_prep_sendto_zc(struct oring_sqe *sqe, oring_file sock, c
 	sqe->opcode = ORING_OP_SEND_ZC;
 	sqe->fd = oring_file_value(sock);
 	sqe->flags |= oring_file_flag(sock);
-	sqe->addr = (uint64_t)(uintptr_t)buf;
-	sqe->len = (uint32_t)len;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)buf);
+	oring_put_len(sqe, (uint32_t)len);
 	sqe->off = (uint64_t)(uintptr_t)address;
 	sqe->file_index = address_len;
 	sqe->op_flags |= (uint32_t)flags;
@@ -1255,7 +1255,7 @@ ORING_INLINE void oring_prep_send_fixed_zc(struct oring_sqe *sqe, oring_file soc
 	sqe->fd = oring_file_value(sock);
 	sqe->flags |= oring_file_flag(sock);
 	sqe->addr = (uint64_t)(uintptr_t)buf;
-	sqe->len = (uint32_t)len;
+	oring_put_len(sqe, (uint32_t)len);
 	sqe->buf_index = index;
 	sqe->ioprio |= ORING_RECVSEND_FIXED_BUF;
 	sqe->op_flags |= (uint32_t)flags;
@@ -1276,7 +1276,7 @@ ORING_INLINE void oring_prep_send_buf_zc(struct oring_sqe *sqe, oring_file sock,
 	sqe->fd = oring_file_value(sock);
 	sqe->flags |= oring_file_flag(sock);
 	sqe->addr = (uint64_t)(uintptr_t)buf.addr;
-	sqe->len = buf.len;
+	oring_put_len(sqe, buf.len);
 	sqe->buf_index = buf.index;
 	sqe->ioprio |= ORING_RECVSEND_FIXED_BUF;
 	sqe->op_flags |= (uint32_t)flags;
@@ -1297,7 +1297,7 @@ ORING_INLINE void oring_prep_sendv_zc(struct oring_sqe *sqe, oring_file sock,
 	sqe->fd = oring_file_value(sock);
 	sqe->flags |= oring_file_flag(sock);
 	sqe->addr = (uint64_t)(uintptr_t)iov;
-	sqe->len = (uint32_t)count;
+	oring_put_len(sqe, (uint32_t)count);
 	sqe->ioprio |= ORING_SEND_VECTORIZED;
 	sqe->op_flags |= (uint32_t)flags;
 	if (oring_unlikely(!oring_len_fits(count)))
@@ -1319,7 +1319,7 @@ ORING_INLINE void oring_prep_sendv_fixed_zc(struct oring_sqe *sqe, oring_file so
 	sqe->fd = oring_file_value(sock);
 	sqe->flags |= oring_file_flag(sock);
 	sqe->addr = (uint64_t)(uintptr_t)iov;
-	sqe->len = (uint32_t)count;
+	oring_put_len(sqe, (uint32_t)count);
 	sqe->buf_index = index;
 	sqe->ioprio |= ORING_SEND_VECTORIZED | ORING_RECVSEND_FIXED_BUF;
 	sqe->op_flags |= (uint32_t)flags;
@@ -1343,7 +1343,7 @@ ORING_INLINE void oring_prep_recv(struct oring_sqe *sqe, oring_file sock, void *
 	sqe->fd = oring_file_value(sock);
 	sqe->flags |= oring_file_flag(sock);
 	sqe->addr = (uint64_t)(uintptr_t)buf;
-	sqe->len = (uint32_t)len;
+	oring_put_len(sqe, (uint32_t)len);
 	sqe->op_flags |= (uint32_t)flags;
 	if (oring_unlikely(!oring_len_fits(len)))
 		oring_sqe_refuse(sqe, ORING_REFUSED_LENGTH);
@@ -1444,7 +1444,7 @@ ORING_INLINE void oring_prep_sendmsg(struct oring_sqe *sqe, oring_file sock,
 	sqe->fd = oring_file_value(sock);
 	sqe->flags |= oring_file_flag(sock);
 	sqe->addr = (uint64_t)(uintptr_t)message;
-	sqe->len = 1;
+	oring_put_len(sqe, 1);
 	sqe->op_flags |= (uint32_t)flags;
 }
 
@@ -1463,7 +1463,7 @@ ORING_INLINE void oring_prep_sendmsg_zc(struct oring_sqe *sqe, oring_file sock,
 	sqe->fd = oring_file_value(sock);
 	sqe->flags |= oring_file_flag(sock);
 	sqe->addr = (uint64_t)(uintptr_t)message;
-	sqe->len = 1;
+	oring_put_len(sqe, 1);
 	sqe->op_flags |= (uint32_t)flags;
 }
 
@@ -1481,7 +1481,7 @@ ORING_INLINE void oring_prep_sendmsg_fixed_zc(struct oring_sqe *sqe, oring_file 
 	sqe->fd = oring_file_value(sock);
 	sqe->flags |= oring_file_flag(sock);
 	sqe->addr = (uint64_t)(uintptr_t)message;
-	sqe->len = 1;
+	oring_put_len(sqe, 1);
 	sqe->buf_index = index;
 	sqe->ioprio |= ORING_RECVSEND_FIXED_BUF;
 	sqe->op_flags |= (uint32_t)flags;
@@ -1501,7 +1501,7 @@ ORING_INLINE void oring_prep_recvmsg(struct oring_sqe *sqe, oring_file sock,
 	sqe->fd = oring_file_value(sock);
 	sqe->flags |= oring_file_flag(sock);
 	sqe->addr = (uint64_t)(uintptr_t)message;
-	sqe->len = 1;
+	oring_put_len(sqe, 1);
 	sqe->op_flags |= (uint32_t)flags;
 }
 
@@ -1522,7 +1522,7 @@ ORING_INLINE void oring_prep_recvmsg_multishot(struct oring_sqe *sqe, oring_file
 	sqe->fd = oring_file_value(sock);
 	sqe->flags |= oring_file_flag(sock);
 	sqe->addr = (uint64_t)(uintptr_t)message;
-	sqe->len = 1;
+	oring_put_len(sqe, 1);
 	sqe->ioprio |= ORING_RECV_MULTISHOT;
 	sqe->op_flags |= (uint32_t)flags;
 }
@@ -1570,7 +1570,7 @@ ORING_INLINE void oring_prep_getsockopt(struct oring_sqe *sqe, oring_file sock, 
 	sqe->fd = oring_file_value(sock);
 	sqe->flags |= oring_file_flag(sock);
 	sqe->off = ORING_SOCKET_GETSOCKOPT;
-	sqe->addr = oring_sockopt(level, option);
+	oring_put_addr(sqe, oring_sockopt(level, option));
 	sqe->file_index = len;
 	sqe->addr3 = (uint64_t)(uintptr_t)value;
 }
@@ -1590,7 +1590,7 @@ ORING_INLINE void oring_prep_setsockopt(struct oring_sqe *sqe, oring_file sock, 
 	sqe->fd = oring_file_value(sock);
 	sqe->flags |= oring_file_flag(sock);
 	sqe->off = ORING_SOCKET_SETSOCKOPT;
-	sqe->addr = oring_sockopt(level, option);
+	oring_put_addr(sqe, oring_sockopt(level, option));
 	sqe->file_index = len;
 	sqe->addr3 = (uint64_t)(uintptr_t)value;
 }
@@ -1610,7 +1610,7 @@ ORING_INLINE void oring_prep_getsockname(struct oring_sqe *sqe, oring_file sock,
 	sqe->fd = oring_file_value(sock);
 	sqe->flags |= oring_file_flag(sock);
 	sqe->off = ORING_SOCKET_GETSOCKNAME;
-	sqe->addr = (uint64_t)(uintptr_t)address;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)address);
 	sqe->addr3 = (uint64_t)(uintptr_t)address_len;
 }
 
@@ -1628,7 +1628,7 @@ ORING_INLINE void oring_prep_getpeername(struct oring_sqe *sqe, oring_file sock,
 	sqe->fd = oring_file_value(sock);
 	sqe->flags |= oring_file_flag(sock);
 	sqe->off = ORING_SOCKET_GETSOCKNAME;
-	sqe->addr = (uint64_t)(uintptr_t)address;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)address);
 	sqe->addr3 = (uint64_t)(uintptr_t)address_len;
 	sqe->file_index = 1;
 }
@@ -1733,7 +1733,7 @@ ORING_INLINE void oring_prep_block_discard(struct oring_sqe *sqe, oring_file fil
 	sqe->fd = oring_file_value(file);
 	sqe->flags |= oring_file_flag(file);
 	sqe->off = ORING_BLOCK_DISCARD;
-	sqe->addr = off;
+	oring_put_addr(sqe, off);
 	sqe->addr3 = len;
 }
 
@@ -1764,7 +1764,7 @@ ORING_INLINE void oring_prep_poll_add_multishot(struct oring_sqe *sqe, oring_fil
 	sqe->opcode = ORING_OP_POLL_ADD;
 	sqe->fd = oring_file_value(file);
 	sqe->flags |= oring_file_flag(file);
-	sqe->len = ORING_POLL_ADD_MULTI;
+	oring_put_len(sqe, ORING_POLL_ADD_MULTI);
 	sqe->op_flags |= events;
 }
 
@@ -1798,9 +1798,9 @@ ORING_INLINE void oring_prep_poll_update(struct oring_sqe *sqe, oring_context ta
 {
 	sqe->opcode = ORING_OP_POLL_REMOVE;
 	sqe->fd = -1;
-	sqe->addr = target.bits;
+	oring_put_addr(sqe, target.bits);
 	sqe->off = renamed.bits;
-	sqe->len = flags;
+	oring_put_len(sqe, flags);
 	sqe->op_flags |= events;
 }
 
@@ -1818,7 +1818,7 @@ ORING_INLINE void oring_prep_epoll_ctl(struct oring_sqe *sqe, int epfd, int op, 
 	sqe->fd = epfd;
 	sqe->off = (uint32_t)fd;
 	sqe->len = (uint32_t)op;
-	sqe->addr = (uint64_t)(uintptr_t)event;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)event);
 }
 
 /**
@@ -1852,8 +1852,8 @@ ORING_INLINE void oring_prep_timeout(struct oring_sqe *sqe, const struct oring_t
 {
 	sqe->opcode = ORING_OP_TIMEOUT;
 	sqe->fd = -1;
-	sqe->addr = (uint64_t)(uintptr_t)ts;
-	sqe->len = 1;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)ts);
+	oring_put_len(sqe, 1);
 	sqe->off = count;
 	sqe->op_flags |= flags;
 }
@@ -1869,8 +1869,8 @@ ORING_INLINE void oring_prep_timeout_immediate(struct oring_sqe *sqe, uint64_t n
 {
 	sqe->opcode = ORING_OP_TIMEOUT;
 	sqe->fd = -1;
-	sqe->addr = nanoseconds;
-	sqe->len = 1;
+	oring_put_addr(sqe, nanoseconds);
+	oring_put_len(sqe, 1);
 	sqe->off = count;
 	sqe->op_flags |= ORING_TIMEOUT_IMMEDIATE_ARG | flags;
 }
@@ -1887,8 +1887,8 @@ ORING_INLINE void oring_prep_timeout_multishot(struct oring_sqe *sqe,
 {
 	sqe->opcode = ORING_OP_TIMEOUT;
 	sqe->fd = -1;
-	sqe->addr = (uint64_t)(uintptr_t)ts;
-	sqe->len = 1;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)ts);
+	oring_put_len(sqe, 1);
 	sqe->off = count;
 	sqe->op_flags |= ORING_TIMEOUT_MULTISHOT | flags;
 }
@@ -1919,7 +1919,7 @@ ORING_INLINE void oring_prep_timeout_update(struct oring_sqe *sqe, oring_context
 {
 	sqe->opcode = ORING_OP_TIMEOUT_REMOVE;
 	sqe->fd = -1;
-	sqe->addr = target.bits;
+	oring_put_addr(sqe, target.bits);
 	sqe->off = (uint64_t)(uintptr_t)ts;
 	sqe->op_flags |= ORING_TIMEOUT_UPDATE | flags;
 }
@@ -1936,7 +1936,7 @@ ORING_INLINE void oring_prep_timeout_update_immediate(struct oring_sqe *sqe,
 {
 	sqe->opcode = ORING_OP_TIMEOUT_REMOVE;
 	sqe->fd = -1;
-	sqe->addr = target.bits;
+	oring_put_addr(sqe, target.bits);
 	sqe->off = nanoseconds;
 	sqe->op_flags |= ORING_TIMEOUT_UPDATE | ORING_TIMEOUT_IMMEDIATE_ARG | flags;
 }
@@ -1956,7 +1956,7 @@ ORING_INLINE void oring_prep_link_timeout(struct oring_sqe *sqe,
 	sqe->opcode = ORING_OP_LINK_TIMEOUT;
 	sqe->fd = -1;
 	sqe->addr = (uint64_t)(uintptr_t)ts;
-	sqe->len = 1;
+	oring_put_len(sqe, 1);
 	sqe->op_flags |= flags;
 }
 
@@ -1972,7 +1972,7 @@ ORING_INLINE void oring_prep_link_timeout_immediate(struct oring_sqe *sqe, uint6
 	sqe->opcode = ORING_OP_LINK_TIMEOUT;
 	sqe->fd = -1;
 	sqe->addr = nanoseconds;
-	sqe->len = 1;
+	oring_put_len(sqe, 1);
 	sqe->op_flags |= ORING_TIMEOUT_IMMEDIATE_ARG | flags;
 }
 
@@ -1988,7 +1988,7 @@ ORING_INLINE void oring_prep_link_timeout_update(struct oring_sqe *sqe, oring_co
 {
 	sqe->opcode = ORING_OP_TIMEOUT_REMOVE;
 	sqe->fd = -1;
-	sqe->addr = target.bits;
+	oring_put_addr(sqe, target.bits);
 	sqe->off = (uint64_t)(uintptr_t)ts;
 	sqe->op_flags |= ORING_TIMEOUT_UPDATE | ORING_LINK_TIMEOUT_UPDATE | flags;
 }
@@ -2005,7 +2005,7 @@ ORING_INLINE void oring_prep_link_timeout_update_immediate(struct oring_sqe *sqe
 {
 	sqe->opcode = ORING_OP_TIMEOUT_REMOVE;
 	sqe->fd = -1;
-	sqe->addr = target.bits;
+	oring_put_addr(sqe, target.bits);
 	sqe->off = nanoseconds;
 	sqe->op_flags |= ORING_TIMEOUT_UPDATE | ORING_LINK_TIMEOUT_UPDATE | ORING_TIMEOUT_IMMEDIATE_ARG | flags;
 }
@@ -2057,7 +2057,7 @@ ORING_INLINE void oring_prep_async_cancel_op(struct oring_sqe *sqe, uint8_t op, 
 {
 	sqe->opcode = ORING_OP_ASYNC_CANCEL;
 	sqe->fd = -1;
-	sqe->len = op;
+	oring_put_len(sqe, op);
 	sqe->op_flags |= ORING_ASYNC_CANCEL_OP | flags;
 }
 
@@ -2091,7 +2091,7 @@ ORING_INLINE void oring_prep_async_cancel_match(struct oring_sqe *sqe, oring_con
 	sqe->fd = oring_file_value(file);
 	sqe->op_flags |= oring_file_is_slot(file) ? ORING_ASYNC_CANCEL_FD_FIXED : 0;
 	sqe->addr = target.bits;
-	sqe->len = op;
+	oring_put_len(sqe, op);
 	sqe->op_flags |= flags;
 }
 
@@ -2127,7 +2127,7 @@ ORING_INLINE void oring_prep_futex_wait(struct oring_sqe *sqe, const uint32_t *f
 {
 	sqe->opcode = ORING_OP_FUTEX_WAIT;
 	sqe->fd = (int32_t)flags;
-	sqe->addr = (uint64_t)(uintptr_t)futex;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)futex);
 	sqe->off = value;
 	sqe->addr3 = mask;
 }
@@ -2144,7 +2144,7 @@ ORING_INLINE void oring_prep_futex_wake(struct oring_sqe *sqe, const uint32_t *f
 {
 	sqe->opcode = ORING_OP_FUTEX_WAKE;
 	sqe->fd = (int32_t)flags;
-	sqe->addr = (uint64_t)(uintptr_t)futex;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)futex);
 	sqe->off = count;
 	sqe->addr3 = mask;
 }
@@ -2184,7 +2184,7 @@ ORING_INLINE void oring_prep_provide_buffers(struct oring_sqe *sqe, void *memory
 {
 	sqe->opcode = ORING_OP_PROVIDE_BUFFERS;
 	sqe->fd = (int32_t)count;
-	sqe->addr = (uint64_t)(uintptr_t)memory;
+	oring_put_addr(sqe, (uint64_t)(uintptr_t)memory);
 	sqe->len = (uint32_t)len;
 	sqe->off = bid;
 	sqe->buf_index = group;
@@ -2222,8 +2222,8 @@ ORING_INLINE void oring_prep_splice(struct oring_sqe *sqe, oring_file in, int64_
 	sqe->fd = oring_file_value(out);
 	sqe->flags |= oring_file_flag(out);
 	sqe->off = (uint64_t)out_off;
-	sqe->addr = (uint64_t)in_off;
-	sqe->len = (uint32_t)len;
+	oring_put_addr(sqe, (uint64_t)in_off);
+	oring_put_len(sqe, (uint32_t)len);
 	sqe->file_index = (uint32_t)oring_file_value(in);
 	sqe->op_flags |= oring_file_is_slot(in) ? ORING_SPLICE_F_FD_IN_FIXED : 0;
 	sqe->op_flags |= flags;
@@ -2244,7 +2244,7 @@ ORING_INLINE void oring_prep_tee(struct oring_sqe *sqe, oring_file in, oring_fil
 	sqe->opcode = ORING_OP_TEE;
 	sqe->fd = oring_file_value(out);
 	sqe->flags |= oring_file_flag(out);
-	sqe->len = (uint32_t)len;
+	oring_put_len(sqe, (uint32_t)len);
 	sqe->file_index = (uint32_t)oring_file_value(in);
 	sqe->op_flags |= oring_file_is_slot(in) ? ORING_SPLICE_F_FD_IN_FIXED : 0;
 	sqe->op_flags |= flags;
@@ -2268,9 +2268,9 @@ ORING_INLINE void oring_prep_msg_ring(struct oring_sqe *sqe, oring_file ring,
 	sqe->opcode = ORING_OP_MSG_RING;
 	sqe->fd = oring_file_value(ring);
 	sqe->flags |= oring_file_flag(ring);
-	sqe->addr = ORING_MSG_DATA;
+	oring_put_addr(sqe, ORING_MSG_DATA);
 	sqe->off = context.bits;
-	sqe->len = (uint32_t)res;
+	oring_put_len(sqe, (uint32_t)res);
 	sqe->op_flags |= flags;
 }
 
@@ -2288,9 +2288,9 @@ ORING_INLINE void oring_prep_msg_ring_cqe_flags(struct oring_sqe *sqe, oring_fil
 	sqe->opcode = ORING_OP_MSG_RING;
 	sqe->fd = oring_file_value(ring);
 	sqe->flags |= oring_file_flag(ring);
-	sqe->addr = ORING_MSG_DATA;
+	oring_put_addr(sqe, ORING_MSG_DATA);
 	sqe->off = context.bits;
-	sqe->len = (uint32_t)res;
+	oring_put_len(sqe, (uint32_t)res);
 	sqe->file_index = cqe_flags;
 	sqe->op_flags |= ORING_MSG_RING_FLAGS_PASS | flags;
 }
@@ -2312,7 +2312,7 @@ ORING_INLINE void oring_prep_msg_ring_fd(struct oring_sqe *sqe, oring_file ring,
 	sqe->opcode = ORING_OP_MSG_RING;
 	sqe->fd = oring_file_value(ring);
 	sqe->flags |= oring_file_flag(ring);
-	sqe->addr = ORING_MSG_SEND_FD;
+	oring_put_addr(sqe, ORING_MSG_SEND_FD);
 	sqe->off = context.bits;
 	sqe->addr3 = source.index;
 	sqe->file_index = target.index == ORING_FILE_INDEX_ALLOC ?

@@ -78,7 +78,8 @@ struct oring {
 	struct oring_reg_wait *wait_slot; /* slot 0 of a registered region; or NULL */
 	void *wait_memory;		  /* the region, if we mapped it */
 	size_t wait_bytes;
-	void *owner; /* the thread whose index enter_fd is; NULL: it is none */
+	void *owner;	  /* the thread whose index enter_fd is; NULL: it is none */
+	void *fast_owner; /* the same, where submitting needs no other look; else NULL */
 	/* What was registered through oring_register(); any thread writes it. For oring_describe(). */
 	uint32_t files; /* slots */
 	uint32_t buffers;
@@ -86,7 +87,7 @@ struct oring {
 	uint32_t personalities;
 	uint32_t registered; /* ORING_HAS_* */
 	uint32_t pad3;
-	uint64_t reserved[8];
+	uint64_t reserved[7];
 };
 
 #define ORING_HAS_EVENTFD      (1U << 0)
@@ -239,6 +240,17 @@ ORING_INLINE void oring_wait_absolute(struct oring_wait_arg *arg, int64_t sec, i
 	arg->flags = ORING_WAIT_ABS;
 }
 
+/**
+ * oring_wait_slot_set - a wait's argument as a slot of the ring's wait region has it
+ * @slot: one of the region's but the first, which the library keeps for itself
+ * @arg: relative, or without a time; it may have a signal mask and min_wait_usec
+ *
+ * Once, for any number of oring_submit_and_wait_slot(). It may be set again when no
+ * wait uses it. Return: 0; -EINVAL for a time that is none, and for what is not
+ * kept in a slot (ORING_WAIT_ABS, ORING_WAIT_NO_IOWAIT). Any thread. Since: 6.13.
+ */
+ORING_API int oring_wait_slot_set(struct oring_reg_wait *slot, const struct oring_wait_arg *arg);
+
 /* What a combined submit and wait did. */
 struct oring_outcome {
 	uint32_t submitted; /* entries consumed (SQPOLL: committed) by this call */
@@ -311,6 +323,20 @@ ORING_API int oring_submit_and_wait(struct oring *ring, uint32_t want);
 ORING_API int oring_submit_and_wait_timeout(struct oring *ring, uint32_t want,
 					    const struct oring_wait_arg *arg,
 					    struct oring_outcome *outcome);
+
+/**
+ * oring_submit_and_wait_slot - the same, with a limit that lies in the wait region
+ * @slot: its place in the region (fast.h), set by oring_wait_slot_set()
+ *
+ * Nothing is checked and nothing copied for the wait: with a limit it costs what it
+ * costs without one. A zero time does not mean to poll: the kernel sleeps for
+ * the shortest time it can.
+ *
+ * Return: as oring_submit_and_wait_timeout(), and -EFAULT for a slot beyond the
+ * region; -EOPNOTSUPP if the ring has none (oring_has_wait_region()).
+ * Threads: owner only (both sides). Since: 6.13.
+ */
+ORING_API int oring_submit_and_wait_slot(struct oring *ring, uint32_t want, uint32_t slot);
 
 /**
  * oring_wait - wait until @want completions are ready
