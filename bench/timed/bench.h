@@ -26,6 +26,7 @@ struct bench_job {
 	uint32_t batch;	      /* operations that are submitted together, or in flight */
 	uint32_t bytes;	      /* of a message or a read */
 	uint32_t connections; /* of a server */
+	uint32_t entries;     /* of a ring that is made */
 	uint32_t size;	      /* what a growth benchmark varies; else 0 */
 };
 
