@@ -47,7 +47,7 @@ struct nop_callback {
 };
 
 /* A callback: not to be inlined where it is called. */
-__attribute__((noinline)) static void nop_done(void *argument, int32_t result)
+__attribute__((noinline, unused)) static void nop_done(void *argument, int32_t result)
 {
 	nop_add(argument, 1, result);
 }

@@ -132,6 +132,8 @@ static const struct bench setup_256 = {
 	.what = "A ring of 256 entries is made and ended",
 	.operation = "ring",
 	.job = { .entries = 256 },
+	.round_us = 20000,
+	.operations = 100,
 	.contenders = contenders,
 };
 static const struct bench setup_4096 = {
@@ -140,6 +142,7 @@ static const struct bench setup_4096 = {
 	.operation = "ring",
 	.job = { .entries = 4096 },
 	.round_us = 50000,
+	.operations = 100,
 	.contenders = contenders,
 };
 

@@ -98,6 +98,7 @@ static const struct bench wait_zero = {
 	.what = "A wait for one completion with a time limit of 0, with nothing in flight",
 	.operation = "wait",
 	.round_us = 400, /* some peers take hundreds of times as long */
+	.operations = 1000,
 	.contenders = contenders,
 };
 

@@ -249,5 +249,7 @@ const struct bench wake_asleep = {
 	.what = "A thread that sleeps on another CPU is notified: time until it runs, "
 		"and CPU time of the notifier",
 	.operation = "notification",
+	.round_us = 20000,
+	.operations = 200,
 	.contenders = contenders,
 };
