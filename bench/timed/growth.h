@@ -31,16 +31,20 @@ static inline uint32_t growth_pick(uint32_t *random, uint32_t n)
 }
 
 /*
- * The same of few: if @hot, one of GROWTH_HOT numbers that lie evenly in all of them.
- * What they are about stays in the caches, so only a table's size is left to cost something.
+ * The same of few: if @hot, one of GROWTH_HOT numbers from everywhere below @n, whose
+ * distances are no powers of two. What they are about stays in the caches, so only a
+ * table's size is left to cost something.
  */
 #define GROWTH_HOT 16U
 
 static inline uint32_t growth_pick_of(uint32_t *random, uint32_t n, bool hot)
 {
-	if (!hot || n < GROWTH_HOT)
+	uint32_t step = n / GROWTH_HOT, place;
+
+	if (!hot || step == 0)
 		return growth_pick(random, n);
-	return growth_pick(random, GROWTH_HOT) * (n / GROWTH_HOT);
+	place = growth_pick(random, GROWTH_HOT);
+	return place * step + place % step;
 }
 
 static inline uint32_t growth_batch(const struct bench_job *job)
@@ -114,10 +118,9 @@ extern const struct bench_contender growth_ring_ours, growth_ring_L1;
 extern const struct bench_contender growth_in_flight_ours, growth_in_flight_L1;
 extern const struct bench_contender growth_cancel_ours, growth_cancel_L1;
 extern const struct bench_contender growth_groups_ours, growth_groups_hot, growth_groups_L1;
-extern const struct bench_contender growth_files_ours, growth_files_hot, growth_files_plain,
-	growth_files_L1;
-extern const struct bench_contender growth_buffers_ours, growth_buffers_hot, growth_buffers_slices,
-	growth_buffers_plain, growth_buffers_L1;
+extern const struct bench_contender growth_files_ours, growth_files_hot, growth_files_L1;
+extern const struct bench_contender growth_buffers_ours, growth_buffers_hot, growth_buffers_L1;
+extern const struct bench_contender growth_slices_ours, growth_slices_hot, growth_slices_plain;
 extern const struct bench_contender growth_pool_ours, growth_pool_in_order;
 
 #endif

@@ -13,27 +13,24 @@
 
 #include <oring.h>
 
-enum kind {
-	ANY,	/* of all that is registered */
-	HOT,	/* of few of them */
-	SLICES, /* of one registered buffer */
-	PLAIN,	/* nothing is registered */
-};
+/* How a contender differs from ours of a benchmark. */
+#define HOT    1U /* few places of the table are used */
+#define SLICES 2U /* buffers are slices of one that is registered */
+#define PLAIN  4U /* nothing is registered */
 
 struct table {
 	struct oring ring;
 	uint32_t batch;
 	uint32_t count;
 	uint32_t random;
-	enum kind kind;
+	unsigned int kind;
 	struct oring_bufring *bufrings;
 	struct growth_groups groups;
-	int *files; /* if PLAIN */
 	struct growth_memory memory;
 	uint32_t next_block; /* of the file */
 };
 
-static struct table *open_table(const struct bench_job *job, enum kind kind)
+static struct table *open_table(const struct bench_job *job, unsigned int kind)
 {
 	struct table *table = calloc(1, sizeof(*table));
 	int ret;
@@ -62,7 +59,7 @@ static struct oring_sqe *reserve(struct table *table)
 
 static uint32_t pick(struct table *table)
 {
-	return growth_pick_of(&table->random, table->count, table->kind == HOT);
+	return growth_pick_of(&table->random, table->count, (table->kind & HOT) != 0);
 }
 
 static void submit(struct table *table)
@@ -96,7 +93,7 @@ static void open_group(struct table *table, uint32_t group)
 	oring_bufring_commit(bufring);
 }
 
-static void *open_groups(const struct bench_job *job, enum kind kind)
+static void *open_groups(const struct bench_job *job, unsigned int kind)
 {
 	struct table *table = open_table(job, kind);
 	uint32_t i;
@@ -112,7 +109,7 @@ static void *open_groups(const struct bench_job *job, enum kind kind)
 
 static void *open_groups_any(const struct bench_job *job)
 {
-	return open_groups(job, ANY);
+	return open_groups(job, 0);
 }
 
 static void *open_groups_hot(const struct bench_job *job)
@@ -184,51 +181,41 @@ const struct bench_contender growth_groups_hot = {
 
 /* ---- files ---- */
 
-static void close_files(void *self)
+static void close_table(void *self)
 {
 	struct table *table = self;
 
 	oring_exit(&table->ring);
-	if (table->files != NULL)
-		growth_files_close(table->files, table->count);
 	free(table);
 }
 
-static void *open_files(const struct bench_job *job, enum kind kind)
+static void *open_files(const struct bench_job *job, unsigned int kind)
 {
 	struct table *table = open_table(job, kind);
-	int *files = growth_files_open(job->size);
-	int ret = 0;
+	int *files = growth_files_open(job->size), ret = -EMFILE;
 
-	if (files != NULL && kind != PLAIN) {
+	if (files != NULL) {
 		ret = oring_register_files(&table->ring, files, job->size);
 		growth_files_close(files, job->size);
-	} else {
-		table->files = files;
+		if (ret == -EMFILE)
+			bench_absent("%u registered files: RLIMIT_NOFILE is too small", job->size);
+		else if (ret < 0)
+			bench_fail(ret, "oring_register_files");
 	}
-	if (files != NULL && ret == 0)
+	if (ret == 0)
 		return table;
-	if (ret == -EMFILE)
-		bench_absent("%u registered files: RLIMIT_NOFILE is too small", job->size);
-	else if (ret < 0)
-		bench_fail(ret, "oring_register_files");
-	close_files(table);
+	close_table(table);
 	return NULL;
 }
 
 static void *open_files_any(const struct bench_job *job)
 {
-	return open_files(job, ANY);
+	return open_files(job, 0);
 }
 
 static void *open_files_hot(const struct bench_job *job)
 {
 	return open_files(job, HOT);
-}
-
-static void *open_files_plain(const struct bench_job *job)
-{
-	return open_files(job, PLAIN);
 }
 
 static void run_files(void *self, uint64_t operations, struct bench_time *time)
@@ -245,10 +232,7 @@ static void run_files(void *self, uint64_t operations, struct bench_time *time)
 			uint32_t slot = pick(table);
 			struct oring_sqe *sqe = reserve(table);
 
-			oring_prep_read(sqe,
-					table->kind == PLAIN ? oring_file_fd(table->files[slot])
-							     : oring_file_slot(slot),
-					&byte, 1, 0);
+			oring_prep_read(sqe, oring_file_slot(slot), &byte, 1, 0);
 			oring_sqe_set_user_data(sqe, slot);
 		}
 		byte = 1;
@@ -263,18 +247,12 @@ static void run_files(void *self, uint64_t operations, struct bench_time *time)
 
 const struct bench_contender growth_files_ours = { "ours",	   "oring_register_files()",
 						   open_files_any, run_files,
-						   close_files,	   NULL };
+						   close_table,	   NULL };
 
 const struct bench_contender growth_files_hot = {
 	"hot",		"ours; of all that are registered 16 are used",
 	open_files_hot, run_files,
-	close_files,	NULL
-};
-
-const struct bench_contender growth_files_plain = {
-	"plain",	  "ours, by descriptors: no table of the ring's",
-	open_files_plain, run_files,
-	close_files,	  NULL
+	close_table,	NULL
 };
 
 /* ---- buffers ---- */
@@ -288,7 +266,7 @@ static void close_buffers(void *self)
 	free(table);
 }
 
-static void *open_buffers(const struct bench_job *job, enum kind kind)
+static void *open_buffers(const struct bench_job *job, unsigned int kind)
 {
 	struct table *table = open_table(job, kind);
 	struct iovec whole;
@@ -297,9 +275,9 @@ static void *open_buffers(const struct bench_job *job, enum kind kind)
 	growth_memory_open(&table->memory, job->size);
 	whole.iov_base = table->memory.blocks;
 	whole.iov_len = (size_t)job->size * GROWTH_BLOCK;
-	if (kind == SLICES)
+	if (kind & SLICES)
 		ret = oring_register_buffers(&table->ring, &whole, 1);
-	else if (kind != PLAIN)
+	else if (!(kind & PLAIN))
 		ret = oring_register_buffers(&table->ring, table->memory.iov, job->size);
 	if (ret == 0)
 		return table;
@@ -312,7 +290,7 @@ static void *open_buffers(const struct bench_job *job, enum kind kind)
 
 static void *open_buffers_any(const struct bench_job *job)
 {
-	return open_buffers(job, ANY);
+	return open_buffers(job, 0);
 }
 
 static void *open_buffers_hot(const struct bench_job *job)
@@ -320,12 +298,17 @@ static void *open_buffers_hot(const struct bench_job *job)
 	return open_buffers(job, HOT);
 }
 
-static void *open_buffers_slices(const struct bench_job *job)
+static void *open_slices(const struct bench_job *job)
 {
 	return open_buffers(job, SLICES);
 }
 
-static void *open_buffers_plain(const struct bench_job *job)
+static void *open_slices_hot(const struct bench_job *job)
+{
+	return open_buffers(job, SLICES | HOT);
+}
+
+static void *open_slices_plain(const struct bench_job *job)
 {
 	return open_buffers(job, PLAIN);
 }
@@ -340,11 +323,11 @@ static void prepare_block(struct table *table)
 	struct oring_sqe *sqe = reserve(table);
 	uint64_t offset = (uint64_t)block * GROWTH_BLOCK;
 
-	if (table->kind == PLAIN)
+	if (table->kind & PLAIN)
 		oring_prep_read(sqe, file, memory, GROWTH_BLOCK, offset);
 	else
 		oring_prep_read_fixed(sqe, file, memory, GROWTH_BLOCK, offset,
-				      table->kind == SLICES ? 0 : (uint16_t)index);
+				      table->kind & SLICES ? 0 : (uint16_t)index);
 	oring_sqe_set_user_data(sqe, index);
 }
 
@@ -383,18 +366,16 @@ const struct bench_contender growth_buffers_hot = { "hot",
 						    close_buffers,
 						    NULL };
 
-const struct bench_contender growth_buffers_slices = {
-	"slices",
-	"ours, into the same memory, registered as one buffer",
-	open_buffers_slices,
-	run_buffers,
-	close_buffers,
-	NULL
+const struct bench_contender growth_slices_ours = {
+	"ours", "slices of one registered buffer", open_slices, run_buffers, close_buffers, NULL
 };
 
-const struct bench_contender growth_buffers_plain = { "plain",
-						      "ours, into the same memory, not registered",
-						      open_buffers_plain,
-						      run_buffers,
-						      close_buffers,
-						      NULL };
+const struct bench_contender growth_slices_hot = {
+	"hot", "ours; of all slices 16 are used", open_slices_hot, run_buffers, close_buffers, NULL
+};
+
+const struct bench_contender growth_slices_plain = {
+	"plain",	   "ours, into the same memory, not registered",
+	open_slices_plain, run_buffers,
+	close_buffers,	   NULL
+};
