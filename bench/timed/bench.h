@@ -60,6 +60,7 @@ struct bench {
 	const char *size_is;   /* growth: what the size counts: "entries", "connections" */
 	uint32_t round_us;     /* how long a run of ours should be; 0: 20,000 */
 	uint64_t operations;   /* of one run, at least; 0: chosen by the time */
+	bool charged;	       /* growth: tell the locked memory of each size (memlock.h) */
 	bool alone;	       /* only one contender is open at a time: opened for each run */
 	const struct bench_contender *const *contenders; /* "ours" first; NULL-terminated */
 };

@@ -10,6 +10,7 @@
  */
 #define _GNU_SOURCE
 #include "bench.h"
+#include "memlock.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -27,6 +28,8 @@
 #define NOTES_MAX      8
 #define ROUND_US       20000
 #define WARM_UPS       2
+#define TEARDOWN_MS    1000
+#define RINGS_MAX      16 /* registered descriptors of rings that a thread can have */
 
 static const struct bench *const *const lists[] = {
 	bench_nop,  bench_wait, bench_read,  bench_queues,
@@ -183,6 +186,23 @@ static void print_absent(const struct bench *bench, const struct entry *entry)
 	fflush(stdout);
 }
 
+/*
+ * Registered buffers are pinned. Rings are not, in /proc, but on some kernels both are
+ * charged to the user: that shows in what limit they need (memlock.c).
+ */
+static void print_memory(const struct bench *bench, const struct entry *entry, long resident,
+			 long pinned)
+{
+	int64_t charged = bench->charged ? bench_memlock(entry->contender, &entry->job) : -1;
+
+	begin_line(bench, entry);
+	printf(", \"resident_bytes\": %ld, \"pinned_bytes\": %ld", resident, pinned);
+	if (charged >= 0)
+		printf(", \"charged_bytes\": %lld", (long long)charged);
+	puts("}");
+	fflush(stdout);
+}
+
 static void list_benchmark(const struct bench *bench)
 {
 	const struct bench_contender *const *contender;
@@ -203,7 +223,7 @@ static void list_benchmark(const struct bench *bench)
 
 static bool open_entry(const struct bench *bench, struct entry *entry, bool tell)
 {
-	long resident = status_of("VmRSS"), pinned = status_of("VmPin"), locked;
+	long resident = status_of("VmRSS"), pinned = status_of("VmPin");
 	int error;
 
 	absent[0] = '\0';
@@ -218,10 +238,8 @@ static bool open_entry(const struct bench *bench, struct entry *entry, bool tell
 		if (tell)
 			print_absent(bench, entry);
 	} else if (tell && bench->sizes != NULL) {
-		locked = status_of("VmPin");
-		begin_line(bench, entry);
-		printf(", \"resident_bytes\": %ld, \"pinned_bytes\": %ld}\n",
-		       status_of("VmRSS") - resident, locked - pinned);
+		print_memory(bench, entry, status_of("VmRSS") - resident,
+			     status_of("VmPin") - pinned);
 	}
 	return entry->open;
 }
@@ -231,6 +249,25 @@ static void close_entry(struct entry *entry)
 	if (entry->open && entry->contender->close != NULL)
 		entry->contender->close(entry->self);
 	entry->open = false;
+}
+
+/* The kernel takes rings down after close() returns; pages that they pin go last. */
+static void await_teardown(void)
+{
+	int i;
+
+	for (i = 0; i < TEARDOWN_MS && status_of("VmPin") > 0; i++)
+		usleep(1000);
+}
+
+/* Pages of the program that come with the first use are no contender's. */
+static void touch_program(const struct bench *bench, struct entry entry)
+{
+	if (entry.contender->close == NULL)
+		return;
+	if (open_entry(bench, &entry, false))
+		close_entry(&entry);
+	await_teardown();
 }
 
 static struct bench_time run_entry(const struct entry *entry, uint64_t operations)
@@ -305,29 +342,30 @@ static uint64_t operations_for(const struct bench *bench, struct entry *entry)
 	return (operations + batch - 1) / batch * batch;
 }
 
-static void run_benchmark(const struct bench *bench)
+/* Open one and let it run for the first times. Return: how many operations are a run. */
+static uint64_t warm_up(const struct bench *bench, struct entry *entry, uint64_t operations)
 {
-	static struct entry entries[CONTENDERS_MAX * SIZES_MAX];
-	static uint64_t operations[CONTENDERS_MAX * SIZES_MAX];
-	size_t n = make_entries(bench, entries), i;
-	unsigned int round;
+	unsigned int i;
 
-	for (i = 0; i < n; i++) {
-		if (!open_entry(bench, &entries[i], true)) {
-			entries[i].contender = NULL;
-			continue;
-		}
-		/* The same number for all of one size, whoever is the first there. */
-		if (i > 0 && entries[i - 1].job.size == entries[i].job.size &&
-		    operations[i - 1] != 0)
-			operations[i] = operations[i - 1];
-		else
-			operations[i] = operations_for(bench, &entries[i]);
-		for (round = 0; round < WARM_UPS; round++)
-			run_entry(&entries[i], operations[i]);
-		if (bench->alone)
-			close_entry(&entries[i]);
+	if (!open_entry(bench, entry, true)) {
+		entry->contender = NULL;
+		return operations;
 	}
+	if (operations == 0)
+		operations = operations_for(bench, entry);
+	for (i = 0; i < WARM_UPS; i++)
+		run_entry(entry, operations);
+	if (bench->alone)
+		close_entry(entry);
+	return operations;
+}
+
+static void run_rounds(const struct bench *bench, struct entry *entries, const uint64_t *operations,
+		       size_t n)
+{
+	unsigned int round;
+	size_t i;
+
 	for (round = 0; round < options.rounds; round++) {
 		for (i = 0; i < n; i++) {
 			/* Another one begins each round, and every other round goes backwards. */
@@ -344,9 +382,44 @@ static void run_benchmark(const struct bench *bench)
 				close_entry(&entries[at]);
 		}
 	}
+}
+
+static void run_entries(const struct bench *bench, struct entry *entries, size_t n)
+{
+	static uint64_t operations[CONTENDERS_MAX * SIZES_MAX];
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		/* The same number for all of one size, whoever is the first there. */
+		bool same = i > 0 && entries[i - 1].job.size == entries[i].job.size;
+
+		operations[i] = warm_up(bench, &entries[i], same ? operations[i - 1] : 0);
+	}
+	run_rounds(bench, entries, operations, n);
 	for (i = 0; i < n; i++) {
 		if (entries[i].contender != NULL)
 			close_entry(&entries[i]);
+	}
+	await_teardown();
+}
+
+/*
+ * All sizes in each round, so that what changes with time is in all of them; size by size
+ * where that would be more rings than a thread can register, and some would be slower.
+ */
+static void run_benchmark(const struct bench *bench)
+{
+	static struct entry entries[CONTENDERS_MAX * SIZES_MAX];
+	size_t n = make_entries(bench, entries), from, to;
+
+	if (bench->sizes != NULL)
+		touch_program(bench, entries[0]);
+	for (from = 0; from < n; from = to) {
+		to = from + 1;
+		while (to < n && ((n <= RINGS_MAX || bench->alone) ||
+				  entries[to].job.size == entries[from].job.size))
+			to++;
+		run_entries(bench, entries + from, to - from);
 	}
 }
 
