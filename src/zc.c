@@ -50,21 +50,28 @@ bool oring_zc_choose(struct oring_zc_chooser *chooser, size_t length)
 {
 	if (length < chooser->threshold)
 		return false;
-	if (chooser->copies == 0)
+	if (chooser->state == ORING_ZC_TRUSTS)
 		return true;
-	chooser->copies--;
-	return false;
+	if (chooser->copies > 0) {
+		chooser->copies--;
+		return false;
+	}
+	chooser->state = ORING_ZC_TRIES;
+	chooser->copies = chooser->pause;
+	return true;
 }
 
 void oring_zc_report(struct oring_zc_chooser *chooser, bool copied)
 {
 	if (!copied) {
+		chooser->state = ORING_ZC_TRUSTS;
 		chooser->pause = FIRST_PAUSE;
 		return;
 	}
 	/* Of several sends that were on their way one counts. */
-	if (chooser->copies > 0)
+	if (chooser->state == ORING_ZC_COPIES)
 		return;
+	chooser->state = ORING_ZC_COPIES;
 	chooser->copies = chooser->pause;
 	if (chooser->pause < LONGEST_PAUSE)
 		chooser->pause *= 2;

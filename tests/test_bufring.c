@@ -49,8 +49,15 @@ static void go_round(struct rig *rig, void *memory, uint32_t entries, uint32_t r
 	cr_assert_eq(pipe(ends), 0);
 	cr_assert_eq(read_one(rig, ends, 3, 'x').res, -ENOBUFS, "it is empty");
 	cr_assert_eq(read(ends[0], arena, 1), 1);
-	for (i = 0; i < entries; i++)
-		oring_bufring_add(&bufring, arena + i * SIZE, SIZE, (uint16_t)i);
+	/* One by one, or all in their places first. */
+	for (i = 0; i < entries; i++) {
+		if (memory != NULL)
+			oring_bufring_add(&bufring, arena + i * SIZE, SIZE, (uint16_t)i);
+		else
+			oring_bufring_place(&bufring, i, arena + i * SIZE, SIZE, (uint16_t)i);
+	}
+	if (memory == NULL)
+		oring_bufring_repeat(&bufring, (uint16_t)entries);
 	cr_assert_eq(read_one(rig, ends, 3, 'y').res, -ENOBUFS, "it was not committed");
 	cr_assert_eq(read(ends[0], arena, 1), 1);
 	oring_bufring_commit(&bufring);

@@ -96,6 +96,7 @@ Test(pool, stale_foreign_and_double)
 	cr_assert_null(oring_pool_lookup(&pool, far));
 	cr_assert_eq(oring_pool_release(&pool, a), 0);
 	cr_assert_eq(oring_pool_release(&pool, a), -ESTALE, "twice");
+	cr_assert_null(oring_pool_retire(&pool, a));
 	cr_assert_null(oring_pool_lookup(&pool, a));
 	for (i = 0; i < 4; i++) /* round the queue: the same record comes again */
 		cr_assert_eq(oring_pool_acquire(&pool, 0, &b, &record), 0);
@@ -132,6 +133,38 @@ Test(pool, handles_come_round_late)
 	cr_assert_eq(oring_pool_release(&pool, last), 0);
 	cr_assert_eq(pool.states[oring_context_index(last)], ORING_POOL_FREE, "wrapped, and free");
 	cr_assert_eq(oring_pool_release(&pool, last), -ESTALE);
+	free(memory);
+}
+
+Test(pool, retire_finds_and_releases)
+{
+	struct oring_pool pool;
+	size_t size = oring_pool_size(2, 64);
+	void *memory = aligned_alloc(64, size);
+	oring_context handles[2], again;
+	struct oring_sqe *records[2], *record;
+	int i, round;
+
+	cr_assert_eq(oring_pool_init(&pool, memory, size, 2, 64), 0);
+	for (round = 0; round < 5; round++) {
+		for (i = 0; i < 2; i++) {
+			cr_assert_eq(oring_pool_acquire(&pool, 0, &handles[i], &records[i]), 0);
+			memset(oring_pool_extra(records[i]), 'a' + i, 64);
+		}
+		cr_assert_eq(oring_pool_acquire(&pool, 0, &again, &record), -ENOBUFS);
+		for (i = 0; i < 2; i++) {
+			record = oring_pool_retire(&pool, handles[i]);
+			cr_assert_eq(record, records[i]);
+			cr_assert_eq(*(char *)oring_pool_extra(record), 'a' + i, "its content");
+			cr_assert_null(oring_pool_lookup(&pool, handles[i]));
+			cr_assert_null(oring_pool_retire(&pool, handles[i]), "only once");
+			cr_assert_eq(oring_pool_release(&pool, handles[i]), -ESTALE);
+			cr_assert_eq(oring_pool_available(&pool), (uint32_t)i + 1);
+		}
+	}
+	cr_assert_null(oring_pool_retire(&pool, oring_context_handle(0, 2, 0)), "beyond");
+	cr_assert_null(oring_pool_retire(&pool, oring_context_pointer(&pool)));
+	cr_assert_eq(oring_pool_available(&pool), 2, "nothing has changed");
 	free(memory);
 }
 

@@ -135,12 +135,28 @@ Test(zc, choice_by_length)
 	for (i = 0; i < 100; i++)
 		cr_assert_not(oring_zc_choose(&chooser, ORING_ZC_THRESHOLD - 1));
 	cr_assert_eq(copies(&chooser, ORING_ZC_THRESHOLD), 4, "it starts with copies");
+	oring_zc_report(&chooser, false);
 	cr_assert_not(oring_zc_choose(&chooser, ORING_ZC_THRESHOLD - 1));
 	cr_assert(oring_zc_choose(&chooser, SIZE_MAX));
 	oring_zc_chooser_init(&chooser, 1);
 	copies(&chooser, 1);
+	oring_zc_report(&chooser, false);
 	cr_assert_not(oring_zc_choose(&chooser, 0));
 	cr_assert(oring_zc_choose(&chooser, 1));
+}
+
+Test(zc, choice_waits_for_the_report)
+{
+	struct oring_zc_chooser chooser;
+
+	oring_zc_chooser_init(&chooser, 100);
+	cr_assert_eq(copies(&chooser, 100), 4);
+	cr_assert_eq(copies(&chooser, 100), 16, "one try at a time, and another if it is lost");
+	cr_assert_eq(copies(&chooser, 100), 16);
+	cr_assert_not(oring_zc_choose(&chooser, 100));
+	oring_zc_report(&chooser, false);
+	cr_assert(oring_zc_choose(&chooser, 100));
+	cr_assert(oring_zc_choose(&chooser, 100));
 }
 
 Test(zc, choice_where_all_is_copied)

@@ -226,13 +226,10 @@ CASE(ours, identity_record)
 			return -ENOBUFS;
 		oring_sqe_set_context(sqe, handle);
 		HIDE();
-		handle = oring_context_from_bits(sqe->user_data);
-		record = oring_pool_lookup(&ours->pool, handle);
+		record = oring_pool_retire(&ours->pool, oring_context_from_bits(sqe->user_data));
 		if (oring_unlikely(record == NULL))
 			return -ESTALE;
 		SINK(record);
-		if (oring_unlikely(oring_pool_release(&ours->pool, handle) < 0))
-			return -ESTALE;
 	}
 	return 0;
 }

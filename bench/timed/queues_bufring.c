@@ -129,8 +129,9 @@ __attribute__((noinline)) static void give_any(struct oring_bufring *ring, const
 	uint32_t i;
 
 	for (i = 0; i < QUEUE_BATCH; i++)
-		oring_bufring_add(ring, memory + (size_t)back[i] * QUEUE_BYTES, QUEUE_BYTES,
-				  back[i]);
+		oring_bufring_place(ring, i, memory + (size_t)back[i] * QUEUE_BYTES, QUEUE_BYTES,
+				    back[i]);
+	oring_bufring_repeat(ring, QUEUE_BATCH);
 	oring_bufring_commit(ring);
 }
 

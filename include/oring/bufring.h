@@ -75,6 +75,24 @@ ORING_INLINE uint32_t oring_bufring_entries(const struct oring_bufring *bufring)
 }
 
 /**
+ * oring_bufring_place - put a buffer in a place after the end, not added yet
+ * @nth: 0 is the next place
+ *
+ * For many at once: place them, then add them all by oring_bufring_repeat(@n).
+ * Otherwise as oring_bufring_add(). Threads: one at a time.
+ */
+ORING_INLINE void oring_bufring_place(const struct oring_bufring *bufring, uint32_t nth,
+				      void *memory, uint32_t length, uint16_t bid)
+{
+	struct oring_buf *buf = &bufring->bufs[(bufring->tail + nth) & bufring->mask];
+
+	/* Never resv: in the first one it is the tail that the kernel reads. */
+	buf->addr = (uint64_t)(uintptr_t)memory;
+	buf->len = length;
+	buf->bid = bid;
+}
+
+/**
  * oring_bufring_add - put a buffer at the end of the ring
  * @memory: the kernel's from the commit on, until a completion brings it back
  * @length: bytes of it
@@ -87,19 +105,14 @@ ORING_INLINE uint32_t oring_bufring_entries(const struct oring_bufring *bufring)
 ORING_INLINE void oring_bufring_add(struct oring_bufring *bufring, void *memory, uint32_t length,
 				    uint16_t bid)
 {
-	struct oring_buf *buf = &bufring->bufs[bufring->tail & bufring->mask];
-
-	/* Never resv: in the first one it is the tail that the kernel reads. */
-	buf->addr = (uint64_t)(uintptr_t)memory;
-	buf->len = length;
-	buf->bid = bid;
+	oring_bufring_place(bufring, 0, memory, length, bid);
 	bufring->tail++;
 }
 
 /**
- * oring_bufring_repeat - add the @n buffers again that lie in the next @n places
+ * oring_bufring_repeat - add the @n buffers that lie in the next @n places
  *
- * Only the tail moves. For rings with as many buffers as entries, whose buffers
+ * Only the tail moves. After oring_bufring_place(); and for rings with as many buffers as entries, whose buffers
  * come back in the order in which they were taken; not with INC or bundles: there
  * the kernel writes to the ring. Threads: one at a time.
  */

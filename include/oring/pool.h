@@ -36,6 +36,7 @@ ORING_BEGIN_DECLS
 /* A record's state: its generation, and this bit while it is free. */
 #define ORING_POOL_FREE	    (1U << 31)
 #define ORING_POOL_GEN_MASK ((1U << ORING_CONTEXT_GEN_BITS) - 1)
+#define ORING_POOL_WRAP	    (1U << ORING_CONTEXT_GEN_BITS) /* what a generation must not reach */
 
 /* One thread's pool. Fields are for the functions below. */
 struct oring_pool {
@@ -100,16 +101,19 @@ ORING_INLINE void *oring_pool_extra(struct oring_sqe *record)
 ORING_INLINE int oring_pool_acquire(struct oring_pool *pool, uint8_t op, oring_context *handle,
 				    struct oring_sqe **record)
 {
-	uint32_t index;
+	uint32_t count = pool->free_count;
+	uint32_t first = pool->first;
+	uint32_t index, generation;
 
-	if (oring_unlikely(pool->free_count == 0))
+	if (oring_unlikely(count == 0))
 		return -ORING_ENOBUFS;
-	index = pool->queue[pool->first];
-	pool->first = pool->first + 1 == pool->capacity ? 0 : pool->first + 1;
-	pool->free_count--;
-	pool->states[index] ^= ORING_POOL_FREE;
-	*handle = oring_context_handle(op, index, pool->states[index]);
+	index = pool->queue[first];
+	generation = pool->states[index] ^ ORING_POOL_FREE;
 	*record = oring_pool_record(pool, index);
+	*handle = oring_context_handle(op, index, generation);
+	pool->first = ++first == pool->capacity ? 0 : first;
+	pool->free_count = count - 1;
+	pool->states[index] = generation;
 	return 0;
 }
 
@@ -133,6 +137,21 @@ ORING_INLINE struct oring_sqe *oring_pool_lookup(const struct oring_pool *pool,
 	return oring_pool_record(pool, index);
 }
 
+/* Put a record that is acquired at the end of the queue. */
+ORING_INLINE void oring_pool_put(struct oring_pool *pool, oring_context handle)
+{
+	uint32_t index = oring_context_index(handle);
+	uint32_t next = (oring_context_generation(handle) + 1) | ORING_POOL_FREE;
+	uint32_t count = pool->free_count;
+	uint32_t place = pool->first + count;
+
+	if (place >= pool->capacity)
+		place -= pool->capacity;
+	pool->free_count = count + 1;
+	pool->queue[place] = index;
+	pool->states[index] = next & ~ORING_POOL_WRAP;
+}
+
 /**
  * oring_pool_release - give a record back
  *
@@ -143,20 +162,31 @@ ORING_INLINE struct oring_sqe *oring_pool_lookup(const struct oring_pool *pool,
  */
 ORING_INLINE int oring_pool_release(struct oring_pool *pool, oring_context handle)
 {
-	uint32_t index = oring_context_index(handle);
-	uint32_t place;
-
 	if (oring_unlikely(oring_pool_lookup(pool, handle) == NULL))
 		return oring_context_kind_of(handle) == ORING_CONTEXT_HANDLE &&
-				       index < pool->capacity
+				       oring_context_index(handle) < pool->capacity
 			       ? -ORING_ESTALE
 			       : -ORING_EINVAL;
-	pool->states[index] =
-		((oring_context_generation(handle) + 1) & ORING_POOL_GEN_MASK) | ORING_POOL_FREE;
-	place = pool->first + pool->free_count;
-	pool->queue[place >= pool->capacity ? place - pool->capacity : place] = index;
-	pool->free_count++;
+	oring_pool_put(pool, handle);
 	return 0;
+}
+
+/**
+ * oring_pool_retire - the record of a handle, which is given back at once
+ *
+ * For the last completion of a request: lookup and release in one. The record keeps
+ * its content until the pool hands it out again: read it before you acquire.
+ *
+ * Return: as oring_pool_lookup(); with NULL nothing has changed.
+ * Threads: owner only.
+ */
+ORING_INLINE struct oring_sqe *oring_pool_retire(struct oring_pool *pool, oring_context handle)
+{
+	struct oring_sqe *record = oring_pool_lookup(pool, handle);
+
+	if (oring_likely(record != NULL))
+		oring_pool_put(pool, handle);
+	return record;
 }
 
 /** oring_pool_available - records that can be acquired now. Owner only. */

@@ -36,11 +36,13 @@ struct oring_sqe_apart {
 	uint32_t rest[9];
 } ORING_MAY_ALIAS;
 
+/* addr, of this type. */
 ORING_INLINE void oring_put_addr(struct oring_sqe *sqe, uint64_t addr)
 {
 	((struct oring_sqe_apart *)sqe)->addr = (int64_t)addr;
 }
 
+/* len, of this type. */
 ORING_INLINE void oring_put_len(struct oring_sqe *sqe, uint32_t len)
 {
 	((struct oring_sqe_apart *)sqe)->len = (int32_t)len;

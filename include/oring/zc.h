@@ -63,16 +63,22 @@ ORING_API struct oring_zc_step oring_zc_step(struct oring_zc *send, const struct
 /* ---- which way to send, for each connection ---- */
 
 /*
- * Copies at first, tries zero copy with large enough sends, and goes back to
- * copying for a while, longer each time, when the kernel says that it had to copy.
- * A socket that cannot do it fails with -EOPNOTSUPP: report that as copied, and
- * send by copy.
+ * Copies at first, then tries zero copy with one large enough send, and copies on
+ * until its report: nothing had to be copied, then all go by zero copy; else it
+ * tries again after a while, longer each time. A socket that cannot do it fails with
+ * -EOPNOTSUPP: report that as copied, and send by copy.
  */
 struct oring_zc_chooser {
 	uint32_t threshold; /* bytes; below, copying is cheaper anyway */
 	uint32_t copies;    /* sends still to be made by copy */
 	uint32_t pause;	    /* how many the next time */
+	uint32_t state;	    /* ORING_ZC_COPIES, ... */
 };
+
+/* What a chooser is at. */
+#define ORING_ZC_COPIES 0U
+#define ORING_ZC_TRIES	1U /* one send is on its way, or will not report */
+#define ORING_ZC_TRUSTS 2U
 
 #define ORING_ZC_THRESHOLD 16384U
 
@@ -82,6 +88,7 @@ ORING_INLINE void oring_zc_chooser_init(struct oring_zc_chooser *chooser, uint32
 	chooser->threshold = threshold != 0 ? threshold : ORING_ZC_THRESHOLD;
 	chooser->copies = 4;
 	chooser->pause = 16;
+	chooser->state = ORING_ZC_COPIES;
 }
 
 /** oring_zc_choose - true: send these @length bytes by zero copy, with a usage report. */
@@ -90,7 +97,8 @@ ORING_API bool oring_zc_choose(struct oring_zc_chooser *chooser, size_t length);
 /**
  * oring_zc_report - the usage that a notification told (oring_zc_step.copied)
  *
- * If usage_known only. Sends that were on their way together count as one.
+ * If usage_known only. Sends that were on their way together count as one. A try
+ * that is never reported is made again after as many copies as a report would cost.
  */
 ORING_API void oring_zc_report(struct oring_zc_chooser *chooser, bool copied);
 
