@@ -127,10 +127,12 @@ def log_ticks(scale, apart):
     wanted = [1.0]
     lowest, highest = math.floor(math.log10(scale.low)), math.ceil(math.log10(scale.high))
     wanted += [10.0 ** power for power in range(lowest, highest + 1)]
+    if scale.low > 0.3:
+        wanted += [0.5, 0.8, 0.9, 0.7]
     for factor in RATIO_TICKS:
         wanted += [factor * 10.0 ** power for power in range(lowest - 1, highest + 1)]
-    if scale.low > 0.5:
-        wanted += [0.95, 0.85, 0.75, 0.9, 0.8]
+    if scale.low > 0.7:
+        wanted += [0.95, 0.85, 0.75]
     taken = []
     for value in wanted:
         if scale.holds(value) and all(abs(scale(value) - scale(other)) >= apart for other in taken):

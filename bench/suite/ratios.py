@@ -99,8 +99,8 @@ class Columns:
     """Where things are, from left to right."""
 
     def __init__(self, width):
-        self.name, self.peer = MARGIN, 170
-        self.left, self.right = 290, width - 460
+        self.name, self.peer = MARGIN, 200
+        self.left, self.right = 320, width - 460
         self.ratio, self.cost, self.goal = width - 440, width - 212, width - 196
         self.end = width - MARGIN
 

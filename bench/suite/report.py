@@ -33,7 +33,7 @@ th { border-bottom: 1px solid #999; font-weight: bold; } td { border-bottom: 1px
 td.number, th.number { text-align: right; }
 td.number { white-space: nowrap; } th.number { min-width: 60px; }
 .wide { overflow-x: auto; } .beside { display: flex; flex-wrap: wrap; gap: 24px; }
-.beside svg { flex: none; } .beside .wide { flex: 1 1 500px; min-width: 0; }
+.beside svg, .beside .wide { flex: none; max-width: 100%; }
 summary { cursor: pointer; color: #0072B2; margin: 6px 0; }
 .missed { font-weight: bold; } .warning { border-left: 4px solid #D55E00; padding-left: 12px; }
 """
@@ -169,20 +169,14 @@ def overview(benchmarks, judged):
 
 
 def growth_table(benchmark):
-    """By size: what each contender takes, its ratio, and its memory."""
+    """By size: what each contender takes, and its ratio."""
     names = stats.contenders_of(benchmark)
     measure = benchmark["measure"]
     by_ratio = {(row["peer"], row.get("size")): row[measure] for row in stats.usual(benchmark)
                 if measure in row}
     found = {(row["contender"], row.get("size")): row for row in benchmark["results"]}
-    memory = [(name, kind) for name in names for kind in stats.memory_kinds(benchmark)
-              if any(row.get(kind) for row in benchmark["results"] if row["contender"] == name)]
-    notes = list(dict.fromkeys((row["contender"], note) for row in benchmark["results"]
-                               for note in row.get("notes", {})))
     head = [benchmark.get("size_is", "size")] + [f"{name}, ns" for name in names]
     head += [f"{name} / ours" for name in names if name != stats.OURS]
-    head += [f"{name}, {kind.removesuffix('_bytes')} KiB" for name, kind in memory]
-    head += [f"{name}, {note}" for name, note in notes]
     rows = []
     for size in stats.sizes_of(benchmark):
         cells = [f"{size:,}"]
@@ -193,12 +187,37 @@ def growth_table(benchmark):
             one = by_ratio.get((name, size))
             if name != stats.OURS:
                 cells.append(words.ratio_spread(one) if one else "")
-        cells += [words.kib(found.get((name, size), {}).get(kind)) for name, kind in memory]
-        for name, note in notes:
-            value = found.get((name, size), {}).get("notes", {}).get(note)
-            cells.append("" if value is None else words.number(value))
         rows.append(cells)
     return table(head, rows, range(len(head)))
+
+
+def memory_table(benchmark):
+    """By size: the memory of each contender, if any is told."""
+    columns = [(name, kind) for kind in stats.memory_kinds(benchmark)
+               for name in stats.contenders_of(benchmark)
+               if any(row.get(kind) for row in benchmark["results"] if row["contender"] == name)]
+    if not columns:
+        return Markup("")
+    found = {(row["contender"], row.get("size")): row for row in benchmark["results"]}
+    rows = [[f"{size:,}"] + [words.kib(found.get((name, size), {}).get(kind))
+                             for name, kind in columns] for size in stats.sizes_of(benchmark)]
+    head = [benchmark.get("size_is", "size")]
+    head += [f"{name}, {kind.removesuffix('_bytes')} KiB" for name, kind in columns]
+    return table(head, rows, range(len(head)))
+
+
+def notes_table(benchmark):
+    """By size: what the contenders tell beside their time."""
+    notes = list(dict.fromkeys(note for row in benchmark["results"]
+                               for note in row.get("notes", {})))
+    if not notes:
+        return Markup("")
+    rows = [[f"{row['size']:,}", row["contender"]]
+            + [words.number(row["notes"][note]) if note in row.get("notes", {}) else ""
+               for note in notes] for row in benchmark["results"] if "size" in row]
+    head = [benchmark.get("size_is", "size"), "contender", *notes]
+    return tag("details", tag("summary", f"{benchmark['name']}: notes (means of a run)"),
+               table(head, rows, (0, *range(2, len(head)))))
 
 
 def growth(benchmark):
@@ -208,11 +227,11 @@ def growth(benchmark):
     if flat is not None:
         said = tag("p", f"Ours at {flat['size']:,} over ours at {flat['cheapest']:,}: "
                    f"{words.ratio_spread(flat)}. Flat within 5 %: {flat['state']}.")
-    body = tag("div", picture(svg), growth_table(benchmark), class_="beside") \
-        if benchmark["results"] else Markup("")
+    body = tag("div", picture(svg), growth_table(benchmark), memory_table(benchmark),
+               class_="beside") if benchmark["results"] else Markup("")
     return join([tag("h3", benchmark["name"], id=benchmark["name"]),
                  tag("p", benchmark["what"] + ".", class_="what"), failure(benchmark), body, said,
-                 missing(benchmark)])
+                 missing(benchmark), notes_table(benchmark)])
 
 
 def size_part(size):

@@ -380,7 +380,8 @@ def pictures_of_the_kernel_lie_inside():
     made = result()
     made["goals"] = goals.collect(made["benchmarks"])
     drawn = [curves.kernel_cost(costs()), curves.gates(gate_rows())]
-    drawn += [ratios.draw(ratios.groups_of([one], made["goals"]), "x") for one in made["benchmarks"]]
+    drawn += [ratios.draw(ratios.groups_of([one], made["goals"]), "x")
+              for one in made["benchmarks"]]
     for svg in drawn:
         if svg is not None:
             inside(xml.etree.ElementTree.fromstring(svg.render(standalone=False)))
