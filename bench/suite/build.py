@@ -5,6 +5,7 @@ import collections
 import glob
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -32,22 +33,25 @@ def copy(source, target, ignore=None):
     shutil.copytree(source, target, ignore=ignore, dirs_exist_ok=True)
 
 
-def merge(uring, headers, triplet, target):
-    """liburing, and the kernel's headers that its own include, below one folder."""
+def merge(uring, shared, headers, triplet, target):
+    """liburing, static and shared, and the kernel's headers that its own include, in one folder."""
     include = os.path.join(target, "usr", "include")
     libraries = os.path.join("usr", "lib", triplet)
     for name in "linux", "asm-generic":
         copy(os.path.join(headers, "usr", "include", name), os.path.join(include, name))
     copy(os.path.join(headers, "usr", "include", triplet, "asm"), os.path.join(include, "asm"))
     copy(os.path.join(uring, "usr", "include"), include)
-    # Its shared libraries are links into another package.
+    # What links to a shared library is left out: programs take the static one.
     copy(os.path.join(uring, libraries), os.path.join(target, libraries),
          shutil.ignore_patterns("*.so*"))
+    for path in glob.glob(os.path.join(glob.escape(shared), "usr", "lib", "*", "liburing.so.*.*")):
+        shutil.copy(path, os.path.join(target, libraries))
 
 
 def newest(lab):
     """The folder of Debian's newest liburing, and its version; LabError if it cannot be had."""
     uring = lab.newest(SUITE, "liburing-dev")
+    shared = lab.newest(SUITE, r"liburing\d+")
     headers = lab.newest(SUITE, "linux-libc-dev")
     target = os.path.join(lab.cache, "liburing", f"{uring.version}-{headers.version}-{uring.arch}")
     triplet = programs.TRIPLETS.get(uring.arch)
@@ -59,7 +63,8 @@ def newest(lab):
             # Whole or not at all.
             work = tempfile.mkdtemp(dir=os.path.dirname(target), prefix=".new-")
             try:
-                merge(lab.extract(uring), lab.extract(headers), triplet, work)
+                merge(lab.extract(uring), lab.extract(shared), lab.extract(headers), triplet,
+                      work)
                 os.rename(work, target)
             except (OSError, shutil.Error) as error:
                 raise debian.LabError(f"liburing {uring.version} and linux-libc-dev "
@@ -109,23 +114,34 @@ def build(liburing, say):
     again = ["--reconfigure"] if configured() else []
     run(["meson", "setup", *again, FOLDER, *OPTIONS, f"-Dliburing={liburing.path}"],
         "the benchmarks cannot be configured")
+    return compile_timed()
+
+
+def compile_timed():
     run(["ninja", "-C", FOLDER, "bench/timed/timed"], "the benchmarks do not build")
     return TIMED
+
+
+def compile_all():
+    run(["ninja", "-C", FOLDER], "the libraries do not build")
 
 
 def for_list(say):
     """The program as it was configured last, or with the installed liburing: names need no more."""
     if not configured():
         return build(Liburing("", "installed"), say)
-    run(["ninja", "-C", FOLDER, "bench/timed/timed"], "the benchmarks do not build")
-    return TIMED
+    return compile_timed()
 
 
 def compiler():
-    """As Meson found it: its name and version, or None."""
+    """What compiled the program: its name, version and optimisation, or None."""
     try:
-        found = json.loads(run(["meson", "introspect", "--compilers", FOLDER], "no compiler"))
-        one = found["host"]["c"]
-        return one.get("full_version") or f"{one['id']} {one['version']}"
-    except (BuildError, ValueError, KeyError):
+        with open(os.path.join(FOLDER, "compile_commands.json"), encoding="utf-8") as file:
+            entry = next(one for one in json.load(file) if one["file"].endswith("timed/main.c"))
+        words = shlex.split(entry["command"])
+        name = words[1] if os.path.basename(words[0]) == "ccache" else words[0]
+        version = run([name, "--version"], "no compiler").splitlines()[0]
+    except (OSError, BuildError, ValueError, KeyError, StopIteration, IndexError):
         return None
+    levels = [word for word in words if word.startswith("-O")]
+    return " ".join([version, *levels[-1:]])

@@ -101,15 +101,19 @@ def show_list(benchmarks):
         print(f"{one['name']:20} {one['what']}{sizes} ({', '.join(one['contenders'])})")
 
 
-def code_size(folder):
+def code_size(liburing):
     """What bench/size.py tells of this build, or (None, why not)."""
     script = os.path.join(TOP, "bench", "size.py")
     if not os.path.exists(script):
         return None, "there is no bench/size.py"
+    build.compile_all()
     with tempfile.TemporaryDirectory() as place:
         path = os.path.join(place, "size.json")
-        done = subprocess.run([sys.executable, script, folder, "--json", path], text=True,
-                              stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        command = [sys.executable, script, build.FOLDER, "--json", path]
+        if liburing.path:
+            command += ["--liburing", liburing.path]
+        done = subprocess.run(command, text=True, stdin=subprocess.DEVNULL, capture_output=True,
+                              check=False)
         if done.returncode:
             return None, f"bench/size.py: {run.last_of(done.stderr)}"
         with open(path, encoding="utf-8") as file:
@@ -123,7 +127,7 @@ class Session:
         self.options = options
         self.problems = []  # what failed
         self.absent = []    # what is not there as a whole
-        self.compiler = self.liburing = None
+        self.compiler = self.liburing = self.found = None
 
     def program(self):
         """The timed program and its catalogue."""
@@ -135,6 +139,7 @@ class Session:
             found = build.find_liburing(self.options.liburing, say)
             program = build.build(found, say)
             self.compiler = build.compiler()
+        self.found = found
         version, benchmarks = run.catalogue(program)
         if version:
             self.liburing = version + (f" ({found.told})" if found else "")
@@ -192,8 +197,8 @@ def measure(session, top):
         if options.raw:
             raw = stack.enter_context(open(options.raw, "w", encoding="utf-8"))
         result = session.run(program, chosen, raw)
-    if not options.timed and not options.names:
-        size, why = code_size(build.FOLDER)
+    if session.found and not options.names:
+        size, why = code_size(session.found)
         if size is not None:
             result["size"] = size
         else:

@@ -242,15 +242,19 @@ def size_part(size):
     for key, value in size.items():
         title = key.replace("_", " ")
         if isinstance(value, dict) and value:
-            parts += [tag("h3", title[:1].upper() + title[1:]), nested_table(value)]
+            parts += [tag("h3", title.capitalize()), nested_table(value)]
         elif isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
             head = list(dict.fromkeys(name for row in value for name in row))
-            parts += [tag("h3", title[:1].upper() + title[1:]),
-                      table(head, [[plain(row.get(name)) for name in head] for row in value])]
+            counts = [index for index, name in enumerate(head)
+                      if all(isinstance(row.get(name, 0), (int, type(None))) for row in value)]
+            parts += [tag("h3", "Bytes of text" if key == "rows" else title.capitalize()),
+                      table([f"{name}, bytes" if index in counts else name
+                             for index, name in enumerate(head)],
+                            [[plain(row.get(name)) for name in head] for row in value], counts)]
         else:
             single.append((title, plain(value)))
     if single:
-        parts.append(table(["what", "value"], single))
+        parts.append(table(["with", ""], single))
     return join(parts)
 
 
