@@ -140,8 +140,11 @@ def compiler():
             entry = next(one for one in json.load(file) if one["file"].endswith("timed/main.c"))
         words = shlex.split(entry["command"])
         name = words[1] if os.path.basename(words[0]) == "ccache" else words[0]
-        version = run([name, "--version"], "no compiler").splitlines()[0]
+        said = run([name, "--version"], "no compiler")
     except (OSError, BuildError, ValueError, KeyError, StopIteration, IndexError):
         return None
+    version = said.splitlines()[0]
+    if version.startswith("cc ") and "Free Software Foundation" in said:
+        version = "g" + version  # it calls itself by the name that it is called by
     levels = [word for word in words if word.startswith("-O")]
     return " ".join([version, *levels[-1:]])
