@@ -12,7 +12,7 @@ import stats
 class Panel:
     """One of several small pictures, in a grid."""
 
-    def __init__(self, svg, left, top, width, height, margin=(52, 40, 120, 42)):
+    def __init__(self, svg, left, top, width, height, margin=(52, 46, 120, 42)):
         self.svg, self.left, self.top, self.width, self.height = svg, left, top, width, height
         before, above, after, below = margin
         self.box = (left + before, top + above, left + width - after, top + height - below)
@@ -192,7 +192,7 @@ def gates(rows, columns=3, width=333, height=200):
                  "to right")
     svg.text(8, 16, f"User instructions per operation (callgrind), {span}", 12, chart.FAINT)
     for case, (left, top) in zip(cases, corners):
-        panel = Panel(svg, left, top, width, height, (42, 40, 92, 18))
+        panel = Panel(svg, left, top, width, height, (42, 46, 92, 18))
         gate_panel(panel, case, [row for row in rows if row["case"] == case], changes)
     return svg
 
@@ -230,5 +230,5 @@ def kernel_cost(costs, width=640, height=290):
     svg, corners = grid(len(panels), columns, width, height,
                         "Instructions of user and kernel per operation, by kernel release")
     for (title, values), (left, top) in zip(panels, corners):
-        cost_panel(Panel(svg, left, top, width, height, (56, 40, 235, 40)), title, values, series)
+        cost_panel(Panel(svg, left, top, width, height, (56, 46, 235, 40)), title, values, series)
     return svg
