@@ -19,36 +19,63 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #define OTHER_FILES 128 /* descriptors beside the connections */
 
 /* ---- what does not end ---- */
 
-static char stuck[128];
+/* What the watchdog looks at: two ticks without progress are the end. */
+static const struct echo *watched;
+static uint64_t left_before;
+static bool stood_still;
 
-static void on_alarm(int number)
+static void on_tick(int number)
 {
+	char text[160];
+	int length;
+
 	(void)number;
-	if (write(STDERR_FILENO, stuck, strlen(stuck)) < 0)
-		_exit(2);
-	_exit(1);
+	if (watched->left != left_before) {
+		left_before = watched->left;
+		stood_still = false;
+	} else if (!stood_still) {
+		stood_still = true;
+	} else {
+		length = snprintf(text, sizeof(text),
+				  "timed: echo server %s, %u connections: stuck, with %llu left\n",
+				  watched->name, watched->connections,
+				  (unsigned long long)watched->left);
+		if (write(STDERR_FILENO, text, (size_t)length) != length)
+			_exit(2);
+		_exit(1);
+	}
+}
+
+static void set_timer(int seconds)
+{
+	const struct itimerval ticks = { { seconds, 0 }, { seconds, 0 } };
+
+	if (setitimer(ITIMER_REAL, &ticks, NULL) < 0)
+		bench_fail(errno, "setitimer");
 }
 
 static void watch(const struct echo *echo)
 {
-	struct sigaction action = { .sa_handler = on_alarm };
+	struct sigaction action = { .sa_handler = on_tick, .sa_flags = SA_RESTART };
 
-	snprintf(stuck, sizeof(stuck), "timed: echo server %s, %u connections: stuck for %d s\n",
-		 echo->name, echo->connections, ECHO_WATCHDOG_S);
+	watched = echo;
+	left_before = echo->left;
+	stood_still = false;
 	if (sigaction(SIGALRM, &action, NULL) < 0)
 		bench_fail(errno, "sigaction");
-	alarm(ECHO_WATCHDOG_S);
+	set_timer(ECHO_TICK_S);
 }
 
 static void unwatch(void)
 {
-	alarm(0);
+	set_timer(0);
 }
 
 void echo_broken(const struct echo *echo, const char *what, int result)
@@ -112,6 +139,7 @@ static int accept_all(struct echo *echo, int listener, int flags)
 		echo->fds[i] = accept4(listener, NULL, NULL, flags);
 		if (echo->fds[i] >= 0) {
 			i++;
+			echo->left--;
 			continue;
 		}
 		if (errno != EAGAIN)
@@ -155,6 +183,7 @@ bool echo_open(struct echo *echo, const struct bench_job *job, const char *name,
 	echo->name = name;
 	echo->connections = job->size != 0 ? job->size : job->connections;
 	echo->bytes = job->bytes;
+	echo->left = echo->connections; /* to be accepted */
 	if (!has_room(echo))
 		return false;
 	watch(echo);
@@ -251,33 +280,30 @@ static const struct bench_contender *const grown[] = { &echo_ours, &echo_epoll, 
 
 static const uint32_t sizes[] = { 1, 10, 100, 1000, 10000, 0 };
 
-#define ECHO(variable, a_name, a_what, a_measure, some, a_bytes, a_count)              \
+#define WHAT "sent back over TCP on loopback, one message in flight on each connection"
+
+#define ECHO(variable, a_name, messages, a_measure, some, a_bytes, a_count, at_least)  \
 	static const struct bench variable = {                                         \
 		.name = a_name,                                                        \
-		.what = a_what,                                                        \
+		.what = messages " " WHAT,                                             \
 		.operation = "message",                                                \
 		.measure = a_measure,                                                  \
 		.job = { .batch = a_count, .bytes = a_bytes, .connections = a_count }, \
 		.round_us = 50000,                                                     \
+		.operations = at_least,                                                \
 		.contenders = some,                                                    \
 	}
 
-ECHO(c1, "echo-64-c1", "64-byte messages over TCP on loopback, echoed; 1 connection", BENCH_WALL,
-     with_spin, 64, 1);
-ECHO(c2, "echo-64-c2", "64-byte messages over TCP on loopback, echoed; 2 connections", BENCH_WALL,
-     with_spin, 64, 2);
-ECHO(c16, "echo-64-c16", "64-byte messages over TCP on loopback, echoed; 16 connections", BENCH_CPU,
-     all, 64, 16);
-ECHO(c64, "echo-64-c64", "64-byte messages over TCP on loopback, echoed; 64 connections", BENCH_CPU,
-     all, 64, 64);
-ECHO(kib, "echo-1k-c64", "1 KiB messages over TCP on loopback, echoed; 64 connections", BENCH_CPU,
-     all, 1024, 64);
-ECHO(kib16, "echo-16k-c64", "16 KiB messages over TCP on loopback, echoed; 64 connections",
-     BENCH_CPU, all, 16384, 64);
+ECHO(c1, "echo-64-c1", "64 bytes, 1 connection,", BENCH_WALL, with_spin, 64, 1, 500);
+ECHO(c2, "echo-64-c2", "64 bytes, 2 connections,", BENCH_WALL, with_spin, 64, 2, 500);
+ECHO(c16, "echo-64-c16", "64 bytes, 16 connections,", BENCH_CPU, all, 64, 16, 8000);
+ECHO(c64, "echo-64-c64", "64 bytes, 64 connections,", BENCH_CPU, all, 64, 64, 8000);
+ECHO(kib, "echo-1k-c64", "1 KiB, 64 connections,", BENCH_CPU, all, 1024, 64, 8000);
+ECHO(kib16, "echo-16k-c64", "16 KiB, 64 connections,", BENCH_CPU, all, 16384, 64, 4000);
 
 static const struct bench growth = {
 	.name = "echo-connections",
-	.what = "64-byte messages over TCP on loopback, echoed, one in flight on each connection",
+	.what = "64 bytes " WHAT,
 	.operation = "message",
 	.measure = BENCH_CPU,
 	.job = { .batch = 1, .bytes = 64 },

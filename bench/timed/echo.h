@@ -18,11 +18,11 @@
 #include "bench.h"
 #include "echo_client.h"
 
-#define ECHO_QUEUE	512   /* submission entries, and events at a time of an epoll server */
-#define ECHO_BUFFERS	256   /* provided buffers at most */
-#define ECHO_GROUP	1     /* their number */
-#define ECHO_SPIN_NS	50000 /* how long a server that spins looks for work before it sleeps */
-#define ECHO_WATCHDOG_S 10
+#define ECHO_QUEUE   512   /* submission entries, and events at a time of an epoll server */
+#define ECHO_BUFFERS 256   /* provided buffers at most */
+#define ECHO_GROUP   1	   /* their number */
+#define ECHO_SPIN_NS 50000 /* how long a server that spins looks for work before it sleeps */
+#define ECHO_TICK_S  5	   /* who makes no progress in two ticks is stuck */
 
 struct echo {
 	const char *name; /* of the contender */

@@ -393,7 +393,7 @@ static void *open_plain(const struct bench_job *job)
 /* Nothing uses the buffers when this returns. What is reserved still is not submitted any more. */
 static void end_ring(struct server *server)
 {
-	static const struct oring_timespec limit = { .tv_sec = ECHO_WATCHDOG_S };
+	static const struct oring_timespec limit = { .tv_sec = 2 * ECHO_TICK_S };
 	struct oring *ring = &server->ring;
 	int ret;
 
