@@ -2,6 +2,7 @@
 /* Waiting: counts, times, signals, and what each kind of end is told as. */
 #include "harness.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <time.h>
@@ -70,6 +71,77 @@ RING_TEST_FAST(wait, zero_time_does_not_sleep)
 	cr_assert_eq(oring_wait(&rig->ring, 5, &arg), 2, "those that there are");
 	cr_assert_eq(oring_wait(&rig->ring, 0, &arg), 2);
 }
+
+/* Waits without time until all of @polls have completed; how many it took. */
+static int reap_by_zero_waits(struct rig *rig, int polls)
+{
+	struct oring_wait_arg arg;
+	struct oring_cqe cqe;
+	int tries, came = 0;
+
+	oring_wait_relative(&arg, 0, 0);
+	for (tries = 0; tries < 10000 && came < polls; tries++) {
+		int ret = oring_wait(&rig->ring, 1, &arg);
+
+		cr_assert(ret > 0 || ret == -ETIME, "%d", ret);
+		for (; oring_cq_take(&rig->ring, &cqe); came++) /* nothing else that enters */
+			cr_assert_eq(cqe.res, POLLIN);
+		if (rig->shape == SHAPE_sqpoll)
+			usleep(100);
+	}
+	cr_assert_eq(came, polls);
+	return tries;
+}
+
+RING_TEST_FAST(wait, zero_time_finds_what_comes)
+{
+	/* Also what the kernel put off: it does some 20 pieces of work in an enter. */
+	struct oring_wait_arg arg;
+	char byte = 0;
+	int ends[2];
+	int i, round;
+
+	oring_wait_relative(&arg, 0, 0);
+	cr_assert_eq(pipe(ends), 0);
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < 4 * RIG_ENTRIES; i++) {
+			oring_prep_poll_add(rig_sqe(rig), oring_file_fd(ends[0]), POLLIN);
+			cr_assert_geq(oring_submit(&rig->ring), 0);
+			while (oring_sq_pending(&rig->ring) > 0)
+				usleep(100);
+		}
+		for (i = 0; i < 40; i++)
+			cr_assert_eq(oring_wait(&rig->ring, 1, &arg), -ETIME);
+		cr_assert_eq(write(ends[1], "x", 1), 1);
+		if (rig->shape != SHAPE_sqpoll)
+			cr_assert_gt(oring_wait(&rig->ring, 1, &arg), 0,
+				     "what is shown is fetched");
+		cr_assert_leq(reap_by_zero_waits(rig, 4 * RIG_ENTRIES), 4 * RIG_ENTRIES * 17);
+		cr_assert_eq(read(ends[0], &byte, 1), 1);
+	}
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void wait_enters_seldom(struct rig *rig)
+{
+	const uint32_t shown = ORING_SETUP_DEFER_TASKRUN | ORING_SETUP_TASKRUN_FLAG;
+	struct oring_wait_arg arg;
+	int fd = rig->ring.enter_fd;
+	int i, entered = 0;
+
+	if ((oring_setup_flags(&rig->ring) & shown) != shown ||
+	    !oring_has_registered_fd(&rig->ring))
+		cr_skip_test("rings that show their work: not on this kernel");
+	oring_wait_relative(&arg, 0, 0);
+	rig->ring.enter_fd = 15; /* no ring is there: who enters is told */
+	for (i = 0; i < 160; i++)
+		entered += oring_wait(&rig->ring, 1, &arg) != -ETIME;
+	cr_assert_eq(entered, 10);
+	rig->ring.enter_fd = fd;
+}
+
+RING_TEST_ON(wait, enters_seldom, fast)
 
 RING_TEST_FAST(wait, times_that_are_none)
 {
@@ -149,9 +221,12 @@ RING_TEST_FAST(wait, outcome_of_submit_and_wait)
 	struct oring_outcome outcome;
 	struct oring_wait_arg arg;
 
+	/* SQPOLL's thread needs a processor meanwhile. */
+	int ms = rig->shape == SHAPE_sqpoll ? 900 : 50;
+
 	oring_prep_nop(rig_sqe(rig));
 	arm_long_timeout(rig);
-	oring_wait_relative(&arg, 0, 50 * 1000 * 1000);
+	oring_wait_relative(&arg, 0, ms * 1000 * 1000);
 	cr_assert_eq(oring_submit_and_wait_timeout(&rig->ring, 2, &arg, &outcome), 2);
 	cr_assert_eq(outcome.submitted, 2);
 	cr_assert_eq(outcome.ready, 1);
@@ -194,6 +269,7 @@ RING_TEST_FAST(wait, without_extended_arguments)
 
 	oring_wait_relative(&arg, 1, 0);
 	rig->ring.features &= ~ORING_FEAT_EXT_ARG;
+	rig->ring.wait_slot = NULL;
 	rig->ring.enter_fd = -1;
 	cr_assert_eq(oring_wait(&rig->ring, 1, &arg), -EOPNOTSUPP);
 	cr_assert_eq(oring_submit_and_wait_timeout(&rig->ring, 1, &arg, NULL), -EOPNOTSUPP);

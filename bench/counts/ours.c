@@ -426,7 +426,7 @@ static void make_pool(struct ours *ours)
 	size_t size = (oring_pool_size(RECORDS, 0) + 63) / 64 * 64;
 	void *memory = aligned_alloc(64, size);
 	struct oring_sqe *record;
-	oring_context handle;
+	oring_context handle = oring_context_from_bits(0);
 	int ret = memory != NULL ? oring_pool_init(&ours->pool, memory, size, RECORDS, 0) : -ENOMEM;
 
 	if (ret == 0)

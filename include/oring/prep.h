@@ -2015,6 +2015,8 @@ ORING_INLINE void oring_prep_link_timeout_update_immediate(struct oring_sqe *sqe
  *
  * @flags: ORING_ASYNC_CANCEL_ALL for every request of that identity (5.19), or 0.
  * The request's own completion still comes; until then its memory is the kernel's.
+ * The kernel looks for polls and the like in a table whose size goes by the completion
+ * queue's, up to 8,192 entries: with thousands in flight a small queue makes it slow.
  * Result: 0 found and cancelled, with ALL the number found, 0 too (of waitid and futexes the
  * kernel counts all that it finds as one, so 1 also without ALL); -ENOENT none,
  * -EALREADY it is running and may or may not end early.

@@ -44,6 +44,9 @@ ORING_API int oring_enable(struct oring *ring);
  * @iov: the buffers; their place in the list is their index
  * @count: 1 to 16384, each at most 1 GiB
  *
+ * A large one that is used in slices (fixed_buf.h) is cheaper to use than thousands
+ * of small ones: the kernel's record of each takes room in the caches.
+ *
  * Return: 0; -ENOMEM also where RLIMIT_MEMLOCK is too small, -EBUSY if buffers
  * are registered, -EFAULT for memory that is not there. Since: 5.1.
  */

@@ -86,7 +86,7 @@ struct oring {
 	uint32_t buffer_groups;
 	uint32_t personalities;
 	uint32_t registered; /* ORING_HAS_* */
-	uint32_t pad3;
+	uint32_t polls;	     /* waits with a zero time that found nothing; the owner's */
 	uint64_t reserved[7];
 };
 
@@ -347,7 +347,8 @@ ORING_API int oring_submit_and_wait_slot(struct oring *ring, uint32_t want, uint
  * Submits nothing. If enough are ready it does not enter the kernel. (On a
  * mixed ring what is ready may be a filler alone: peek, then get events.) A zero
  * relative timeout without signal mask reaps what the kernel holds and does
- * not sleep. A timeout entry that expires ends any wait, however many
+ * not sleep; where the ring shows that the kernel holds nothing (as those of
+ * oring_init_fast() do), only every 16th such wait enters the kernel. A timeout entry that expires ends any wait, however many
  * completions were wanted (io_should_wake() in the kernel).
  *
  * Return: completion slots ready, fewer than @want if time, a signal or a
