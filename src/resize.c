@@ -39,5 +39,7 @@ int oring_resize(struct oring *ring, uint32_t sq_entries, uint32_t cq_entries)
 	sys_munmap(old.sqe_memory, old.sqe_bytes);
 	if (ret == 0)
 		oring_fill_ring(ring, &params);
+	else
+		oring_exit(ring); /* there is nothing left to reach it by */
 	return ret;
 }

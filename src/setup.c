@@ -310,6 +310,7 @@ static void take_descriptor(struct oring *ring, const struct oring_params *param
 static int make(struct oring *ring, uint32_t entries, struct oring_params *params,
 		uint32_t optional, const struct division *parts)
 {
+	const uint32_t required = params->flags;
 	int ret = negotiate(entries, params, optional);
 
 	if (ret < 0)
@@ -317,6 +318,8 @@ static int make(struct oring *ring, uint32_t entries, struct oring_params *param
 	take_descriptor(ring, params, ret);
 	ret = parts != NULL ? take_memory(ring, params, parts) : oring_map_rings(ring, params);
 	if (ret < 0) {
+		/* Who tries again asks for the same, not for what was got this time. */
+		params->flags = required;
 		oring_exit(ring);
 		return ret;
 	}

@@ -66,4 +66,16 @@ static inline int sys_close(int fd)
 	return (int)sys_call2(SYS_NR_CLOSE, fd, 0);
 }
 
+#ifdef ORING_EXTERNAL_CALLS
+#define SYS_FROM_HERE(call) (oring_external_site(__FILE__, __LINE__), call)
+#define sys_setup(...)	    SYS_FROM_HERE(sys_setup(__VA_ARGS__))
+#define sys_enter(...)	    SYS_FROM_HERE(sys_enter(__VA_ARGS__))
+#define sys_register(...)   SYS_FROM_HERE(sys_register(__VA_ARGS__))
+#define sys_mmap(...)	    SYS_FROM_HERE(sys_mmap(__VA_ARGS__))
+#define sys_munmap(...)	    SYS_FROM_HERE(sys_munmap(__VA_ARGS__))
+#define sys_madvise(...)    SYS_FROM_HERE(sys_madvise(__VA_ARGS__))
+#define sys_write(...)	    SYS_FROM_HERE(sys_write(__VA_ARGS__))
+#define sys_close(...)	    SYS_FROM_HERE(sys_close(__VA_ARGS__))
+#endif
+
 #endif

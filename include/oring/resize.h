@@ -23,7 +23,7 @@ ORING_BEGIN_DECLS
  * of the caller's, and before 6.13; -EBUSY while entries are reserved but not
  * committed; -EOVERFLOW if what is pending would not fit; -ENOMEM. After these
  * the ring works as before. If the kernel has resized and its memory then could
- * not be mapped, what mmap(2) returned: only oring_exit() is left to do.
+ * not be mapped, what mmap(2) returned: the ring is closed then, as by oring_exit().
  * Threads: owner only (both sides). Since: 6.13.
  */
 ORING_API int oring_resize(struct oring *ring, uint32_t sq_entries, uint32_t cq_entries);

@@ -155,7 +155,8 @@ ORING_INLINE int oring_init(struct oring *ring, uint32_t entries, struct oring_p
  * goes with SINGLE_ISSUER, TASKRUN_FLAG with both COOP_ and DEFER_TASKRUN, SQ_AFF
  * with SQPOLL, HYBRID_IOPOLL with IOPOLL. An optional SQPOLL is dropped on
  * -EPERM too. At most one setup call for each optional flag, and one.
- * What the ring got: oring_setup_flags(), and params->flags.
+ * What the ring got: oring_setup_flags(), and params->flags (on error these are
+ * as they were).
  *
  * Return: as oring_init(); an impossible combination of required flags gets
  * the kernel's error.
