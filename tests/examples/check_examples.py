@@ -52,6 +52,7 @@ class Programs:
         self.copy_path = build / "examples/copy"
         self.echo_path = build / "examples/echo"
         self.client_path = build / "examples/echo_client"
+        self.handoff_path = build / "examples/handoff"
         self.probe_path = build / "tools/oring-probe"
         self.memory_path = build / "tools/memory-table"
         self.scratch = scratch
@@ -868,6 +869,31 @@ def run_test(function, programs):
     except Skip as reason:
         return f" # SKIP {reason}"
     return ""
+
+
+# ---- handoff ----
+
+@test("handoff: the ring reads the one file, and reaches nothing else")
+def handoff(programs):
+    path = programs.file("handed", b"first line\nsecond line\n")
+    done = programs.run(programs.handoff_path, path, stdin=subprocess.DEVNULL)
+    check(done.returncode == 0, done.returncode, done.stderr)
+    check(done.stdout.splitlines() == [
+        "open another file: Permission denied",
+        "read a descriptor: Permission denied",
+        "write to the file: Permission denied",
+        "register a file: Permission denied",
+        "read the file: done",
+        "it begins: first line",
+    ], done.stdout)
+    check(path.read_bytes() == b"first line\nsecond line\n", "the file has changed")
+
+
+@test("handoff: a file that is not there, and no file")
+def handoff_mistakes(programs):
+    done = programs.run(programs.handoff_path, programs.scratch / "missing")
+    check(done.returncode == 1 and "No such file" in done.stderr, done.stderr)
+    check(programs.run(programs.handoff_path).returncode == 2)
 
 
 def main():
