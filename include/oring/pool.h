@@ -215,7 +215,7 @@ struct oring_pool_shared {
 ORING_API size_t oring_pool_shared_size(uint32_t capacity, size_t extra);
 
 /** oring_pool_shared_init - as oring_pool_init(); by one thread, before the others come. */
-ORING_API int oring_pool_shared_init(struct oring_pool_shared *pool, void *memory, size_t size,
+ORING_API int oring_pool_shared_init(struct oring_pool_shared *shared, void *memory, size_t size,
 				     uint32_t capacity, size_t extra);
 
 /**
@@ -224,7 +224,7 @@ ORING_API int oring_pool_shared_init(struct oring_pool_shared *pool, void *memor
  * -ENOBUFS also in the moment in which the record that is next was released by
  * a thread that has not finished doing so. Any thread.
  */
-ORING_API int oring_pool_shared_acquire(struct oring_pool_shared *pool, uint8_t op,
+ORING_API int oring_pool_shared_acquire(struct oring_pool_shared *shared, uint8_t op,
 					oring_context *handle, struct oring_sqe **record);
 
 /**
@@ -233,7 +233,7 @@ ORING_API int oring_pool_shared_acquire(struct oring_pool_shared *pool, uint8_t 
  * Who holds a handle is the caller's order: another thread that releases it
  * meanwhile takes the record away. Any thread.
  */
-ORING_API struct oring_sqe *oring_pool_shared_lookup(const struct oring_pool_shared *pool,
+ORING_API struct oring_sqe *oring_pool_shared_lookup(const struct oring_pool_shared *shared,
 						     oring_context handle);
 
 /**
@@ -241,7 +241,7 @@ ORING_API struct oring_sqe *oring_pool_shared_lookup(const struct oring_pool_sha
  *
  * Of two threads that release the same handle one gets -ESTALE. Any thread.
  */
-ORING_API int oring_pool_shared_release(struct oring_pool_shared *pool, oring_context handle);
+ORING_API int oring_pool_shared_release(struct oring_pool_shared *shared, oring_context handle);
 
 ORING_END_DECLS
 
