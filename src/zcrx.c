@@ -163,12 +163,12 @@ int oring_zcrx_init(struct oring_zcrx *zcrx, struct oring *ring,
 	if (!notes_do(&request.reg, params))
 		return -ORING_EINVAL;
 	if (memory == NULL) {
-		ret = sys_mmap(NULL, request.region.size, SYS_PROT_READ | SYS_PROT_WRITE,
+		ret = sys_mmap(NULL, (size_t)request.region.size, SYS_PROT_READ | SYS_PROT_WRITE,
 			       SYS_MAP_SHARED | SYS_MAP_POPULATE, ring->fd,
 			       request.region.mmap_offset, &memory);
 		if (ret < 0)
 			return ret;
-		sys_madvise(memory, request.region.size, SYS_MADV_DONTFORK);
+		sys_madvise(memory, (size_t)request.region.size, SYS_MADV_DONTFORK);
 	}
 	open_books(zcrx, ring, params, memory, &request.reg);
 	zcrx->token = request.area.rq_area_token;
@@ -177,7 +177,7 @@ int oring_zcrx_init(struct oring_zcrx *zcrx, struct oring *ring,
 								  stats_offset(params->entries));
 	if (params->memory == NULL) {
 		zcrx->mapped = memory;
-		zcrx->bytes = request.region.size;
+		zcrx->bytes = (size_t)request.region.size;
 	}
 	return 0;
 }
@@ -278,12 +278,20 @@ int oring_zcrx_flush(struct oring_zcrx *zcrx, struct oring *ring)
 	return oring_register_zcrx_ctrl(ring, &ctrl);
 }
 
+/* Where 64-bit words lie at multiples of 4, compilers want to be told, or call a library. */
+static uint64_t load_aligned(const void *word)
+{
+	typedef uint64_t __attribute__((aligned(8))) aligned_word;
+
+	return __atomic_load_n((const aligned_word *)word, __ATOMIC_RELAXED);
+}
+
 int oring_zcrx_copied(const struct oring_zcrx *zcrx, uint64_t *count, uint64_t *bytes)
 {
 	if (zcrx->stats == NULL)
 		return -ORING_ENOENT;
-	*count = __atomic_load_n(&zcrx->stats->copy_count, __ATOMIC_RELAXED);
-	*bytes = __atomic_load_n(&zcrx->stats->copy_bytes, __ATOMIC_RELAXED);
+	*count = load_aligned(&zcrx->stats->copy_count);
+	*bytes = load_aligned(&zcrx->stats->copy_bytes);
 	return 0;
 }
 
