@@ -23,7 +23,8 @@ from tap import Tap  # noqa: E402
 LAB_SUITES = {"unit", "kernel"}  # what tools/kernel-lab runs
 # Tests that run on the host's kernel alone, and why.
 HOST_ONLY = {
-    "abi": "compiles only", "bindings": "the same calls by another language", "examples": "programs to read",
+    "abi": "compiles only", "analysis": "reads the sources",
+    "bindings": "the same calls by another language", "examples": "programs to read",
     "fault": "the errors are made up: no kernel is asked for them",
     "fuzz": "a random walk over step functions, most of which enter no kernel", "headers": "compiles only",
     "lab": "the lab itself", "load": "hours of work under emulation", "meta": "looks at the tree",
