@@ -28,6 +28,7 @@ HOST_ONLY = {
     "fault": "the errors are made up: no kernel is asked for them",
     "fuzz": "a random walk over step functions, most of which enter no kernel", "headers": "compiles only",
     "lab": "the lab itself", "load": "hours of work under emulation", "meta": "looks at the tree",
+    "model": "a model of the protocol, no kernel",
     "runner": "the lab's program for machines without Criterion", "stress": "races need real processors",
     "symbols": "looks at the library",
 }
