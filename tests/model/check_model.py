@@ -101,7 +101,7 @@ def verify(name, switches):
                 return None, 0, done.stdout + done.stderr
         # -E: the judge says what an end must be like. -n: no list of lines not reached.
         try:
-            done = run(["./pan", "-E", "-n", "-m3000000", "-w24"], folder)
+            done = run(["./pan", "-E", "-n", "-m1000000", "-w22"], folder)
         except subprocess.TimeoutExpired:
             return None, 0, f"no end after {SECONDS} s"
     report = done.stdout + done.stderr
@@ -120,11 +120,11 @@ def check_model(tap, name, switches, violated):
         tap.say(False, title, [report])
     elif violated is None:
         # The search goes on to its end only if it finds nothing.
-        tap.say(errors == 0, f"{title}: nothing is lost or torn in {states} states", [report] if errors else [])
+        tap.say(errors == 0, f"{title}: nothing is lost or torn ({states} states)", [report] if errors else [])
     else:
         found = re.search(r"assertion violated (.*) \(at depth", report)
         right = errors > 0 and found and re.search(violated, found.group(1))
-        tap.say(bool(right), f"{title}: the error is found after {states} states", [] if right else [report])
+        tap.say(bool(right), f"{title}: the error is found ({states} states)", [] if right else [report])
 
 
 def main(argv):
