@@ -112,9 +112,10 @@ ORING_INLINE void oring_bufring_add(struct oring_bufring *bufring, void *memory,
 /**
  * oring_bufring_repeat - add the @n buffers that lie in the next @n places
  *
- * Only the tail moves. After oring_bufring_place(); and for rings with as many buffers as entries, whose buffers
- * come back in the order in which they were taken; not with INC or bundles: there
- * the kernel writes to the ring. Threads: one at a time.
+ * Only the tail moves. After oring_bufring_place(); and for rings with as many
+ * buffers as entries, whose buffers come back in the order in which they were
+ * taken; not with INC or bundles: there the kernel writes to the ring. Threads:
+ * one at a time.
  */
 ORING_INLINE void oring_bufring_repeat(struct oring_bufring *bufring, uint16_t n)
 {
