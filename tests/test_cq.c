@@ -33,7 +33,7 @@ RING_TEST(cq, walk_may_stop_and_go_on)
 	cr_assert_eq(oring_cq_ready(&rig->ring), 4);
 	cr_assert_eq(oring_cq_peek(&rig->ring)->user_data, rig->next_id - 4);
 	/* The function twin, entries reserved and submitted in the walk. */
-	cursor = rig->ring.cq_released;
+	cursor = oring_cq_begin(&rig->ring);
 	end = oring_cq_end(&rig->ring);
 	for (i = 0; (cqe = oring_cq_next(&rig->ring, &cursor, end)) != NULL; i++) {
 		oring_prep_nop(rig_sqe(rig));
@@ -110,7 +110,7 @@ RING_TEST(cq, runs_of_completions)
 
 	for (round = 0; round < 25; round++) {
 		cr_assert_eq(make_three(rig), 0);
-		cursor = rig->ring.cq_released;
+		cursor = oring_cq_begin(&rig->ring);
 		end = oring_cq_end(&rig->ring);
 		seen = 0;
 		runs = 0;

@@ -43,7 +43,7 @@ PART int reap_one(struct oring *ring)
 /* The same of all that are ready. */
 PART void reap_all(struct oring *ring)
 {
-	uint32_t cursor = ring->cq_released, end = oring_cq_end(ring);
+	uint32_t cursor = oring_cq_begin(ring), end = oring_cq_end(ring);
 	const struct oring_cqe *cqe;
 	uint32_t n, i;
 

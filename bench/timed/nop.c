@@ -51,7 +51,7 @@ static inline void prepare_ours(struct oring *ring, uint64_t first, uint32_t bat
 
 static inline void reap_ours(struct oring *ring, uint64_t first, uint32_t batch)
 {
-	uint32_t cursor = ring->cq_released, end = oring_cq_end(ring), n, i;
+	uint32_t cursor = oring_cq_begin(ring), end = oring_cq_end(ring), n, i;
 	struct nop_sum sum = { 0, 0, 0 };
 	const struct oring_cqe *cqe;
 
@@ -302,7 +302,7 @@ static void run_token(void *self, uint64_t operations, struct bench_time *time)
 		ret = oring_submit_and_wait(&nop->ring, batch);
 		if (ret != (int)batch)
 			bench_fail(ret, "oring_submit_and_wait");
-		cursor = nop->ring.cq_released;
+		cursor = oring_cq_begin(&nop->ring);
 		end = oring_cq_end(&nop->ring);
 		while ((cqe = oring_cq_run(&nop->ring, &cursor, end, &n)) != NULL) {
 			for (i = 0; i < n; i++)

@@ -27,6 +27,12 @@ ORING_INLINE uint32_t oring_cq_end(const struct oring *ring)
 	return oring_load_acquire(ring->cq_tail);
 }
 
+/** oring_cq_begin - the oldest slot that was not released: where a walk begins. Owner only. */
+ORING_INLINE uint32_t oring_cq_begin(const struct oring *ring)
+{
+	return ring->cq_released;
+}
+
 /**
  * oring_cq_ready - completion slots that can be read now
  *
@@ -107,7 +113,7 @@ ORING_INLINE struct oring_cqe *oring_cq_next(const struct oring *ring, uint32_t 
  *
  * The fastest way through many completions, as an array:
  *
- *	uint32_t n, i, cursor = ring->cq_released, end = oring_cq_end(ring);
+ *	uint32_t n, i, cursor = oring_cq_begin(ring), end = oring_cq_end(ring);
  *
  *	while ((cqe = oring_cq_run(ring, &cursor, end, &n)) != NULL)
  *		for (i = 0; i < n; i++)
