@@ -140,7 +140,11 @@ int oring_sq_wait_space(struct oring *ring)
 		return -ORING_EINVAL;
 	wake = commit_polled(ring, &committed);
 	ret = enter(ring, 0, 0, ORING_ENTER_SQ_WAIT | wake, NULL, 0);
-	return ret < 0 ? ret : (int)oring_sq_space(ring);
+	if (ret < 0)
+		return ret;
+	space = oring_sq_space(ring);
+	/* A signal ends the kernel's wait and is no error to it (io_sqpoll_wait_sq()). */
+	return space > 0 ? (int)space : -ORING_EINTR;
 }
 
 /* The enter flags and the argument that a wait needs. */

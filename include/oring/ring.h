@@ -353,9 +353,11 @@ ORING_API int oring_submit_and_wait_slot(struct oring *ring, uint32_t want, uint
  * completions were wanted (io_should_wake() in the kernel).
  *
  * Return: completion slots ready, fewer than @want if time, a signal or a
- * timeout entry ended the wait when there were some; if there is none: -ETIME, -EINTR. -EINVAL,
- * -EOPNOTSUPP as above; -EBADR if completions were lost for want of memory
- * (told once; they are counted by oring_cq_overflow_count()).
+ * timeout entry ended the wait when there were some; if there is none: -ETIME, -EINTR, or 0
+ * where a timeout entry ended it whose completion is still to be made (by the next enter with
+ * DEFER_TASKRUN, by the polling thread with SQPOLL). -EINVAL, -EOPNOTSUPP as above; -EBADR
+ * if completions were lost for want of memory (told once; they are counted by
+ * oring_cq_overflow_count()).
  * Threads: owner only (completion side).
  */
 ORING_API int oring_wait(struct oring *ring, uint32_t want, const struct oring_wait_arg *arg);
