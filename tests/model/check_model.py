@@ -19,11 +19,12 @@ from tap import Tap  # noqa: E402 (found by the path above)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 INCLUDE = os.path.abspath(os.path.join(HERE, "..", "..", "include", "oring"))
+SRC = os.path.abspath(os.path.join(HERE, "..", "..", "src"))
 QUOTE = re.compile(r'C_OF_OURS\(([^,()]+), (\w+), "([^"]+)"\)')
 MEGABYTES, SECONDS = 2000, 60
 
 # What the judge says when nothing moves any more and something is not done: it was lost.
-LOST = r"stopped"
+LOST = r"stopped|seen=="
 # What whoever reads an entry says: it is not the next one, or it is torn.
 WRONG = r"(first|mark|data)=="
 # model: (switches, what is violated: None if it is right)
@@ -42,6 +43,11 @@ MODELS = {
         ("", None), ("WEAK", None), ("WRAP=8", None), ("WRAP=8 WEAK", None),
         ("NO_FENCE", LOST), ("NO_FENCE WEAK", LOST), ("FLAG_BEFORE_TAIL", LOST),
         ("NO_FENCE_OF_THE_KERNEL", LOST), ("NO_LAST_LOOK", LOST),
+    ],
+    "shared": [
+        ("", None), ("WEAK", None),
+        ("NO_FENCE", LOST), ("NO_FENCE WEAK", LOST + "|" + WRONG), ("RELAXED_COMMIT WEAK", WRONG),
+        ("COMMIT_FIRST", WRONG), ("ANY_COMMITTED", WRONG), ("STORED_TAIL", LOST + "|" + WRONG + "|tail>"),
     ],
     "wake": [
         ("", None), ("WEAK", None),
@@ -72,7 +78,7 @@ def check_quotes(tap, name):
     quotes = QUOTE.findall(text)
     wrong = [] if quotes and len(quotes) == len(re.findall(r"C_OF_OURS\(", text)) else ["a line of C cannot be read"]
     for path, function, quote in quotes:
-        body = function_text(os.path.join(INCLUDE, path), function)
+        body = function_text(os.path.join(SRC if path.endswith(".c") else INCLUDE, path), function)
         if body is None:
             wrong.append(f"there is no {function}() in {path}")
         elif plain(quote) not in body:
