@@ -125,6 +125,10 @@ def differences(one, has, other, lacks):
 
 # ---- what the library is ----
 
+def hooks_in(path, tools=""):
+    return re.findall(r"\boring_external_\w+", run(tools + "nm", "-a", path))
+
+
 class Library:
     def __init__(self, folder, tools=""):
         self.tools, self.shared = tools, shared_of(folder)
@@ -171,6 +175,10 @@ class Library:
                            "\n".join(self.readelf("-SW", self.static)))
         return [f"section {name}" for name in names]
 
+    def hooks(self):
+        """Of the build whose system calls a test answers, whatever their kind, in either library."""
+        return sorted({name for path in (self.static, self.shared) for name in hooks_in(path, self.tools)})
+
     def exports(self):
         return {name for kind, name in self.nm("-D", "--defined-only", self.shared)
                 if kind != "A"}
@@ -199,6 +207,7 @@ def check_library(tap, name, library):
     none("the static library imports nothing", library.static_imports())
     none("there is nothing to write to", library.writable())
     none("there is no constructor", library.constructors())
+    none("there is no hook in system calls (ORING_EXTERNAL_CALLS)", library.hooks())
     exports, functions = library.exports(), declared()
     none("exports are what the headers declare and oring.map says",
          differences(functions, "declared", exports, "not exported")
@@ -237,6 +246,18 @@ def check_cplusplus(tap, folder, library):
         tap.say(False, name, [str(error)])
         return
     tap.say(bool(weak), name, [] if weak else ["it exports no weak copy: nothing was tried"])
+
+
+def check_hooks_are_found(tap):
+    """With the macro they are there, in each file that enters the kernel: else nm would show nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        wrong = []
+        for name in "sys", "ring", "setup", "reg":
+            unit = os.path.join(folder, f"{name}.o")
+            run("gcc", "-c", "-O2", "-DORING_EXTERNAL_CALLS", f"-I{INCLUDE}", f"-I{os.path.join(ROOT, 'src')}",
+                os.path.join(ROOT, "src", f"{name}.c"), "-o", unit)
+            wrong += [] if hooks_in(unit) else [f"{name}.c with the macro: no hook was found"]
+    tap.say(not wrong, "with ORING_EXTERNAL_CALLS, which only tests/fault has, hooks are found", wrong)
 
 
 def check_native(tap):
@@ -317,6 +338,7 @@ def check_cross(tap):
 
 def main():
     tap = Tap()
+    check_hooks_are_found(tap)
     check_native(tap)
     check_cross(tap)
     print(f"1..{tap.count}")
