@@ -279,3 +279,24 @@ Test(bufgroup, the_right_size)
 	cr_assert_eq(oring_bufgroup_fit(tiers, 3, 4097), &tiers[2]);
 	cr_assert_eq(oring_bufgroup_fit(tiers, 3, 1000000), &tiers[2]);
 }
+
+Test(bufgroup, params_that_do_not_do)
+{
+	struct oring_bufgroup_params params;
+	struct oring_bufgroup group;
+	struct oring ring;
+	int before = open_descriptors();
+
+	require_ring(&ring, 4, 0);
+	memset(&params, 0, sizeof(params));
+	params.ring.entries = 8;
+	params.size = 64;
+	cr_assert_eq(oring_bufgroup_init(&group, &ring, &params), -EINVAL, "no buffer");
+	params.count = 9;
+	cr_assert_eq(oring_bufgroup_init(&group, &ring, &params), -EINVAL, "more than entries");
+	params.count = 8;
+	params.size = 0;
+	cr_assert_eq(oring_bufgroup_init(&group, &ring, &params), -EINVAL, "of no size");
+	cr_assert_eq(oring_exit(&ring), 0);
+	cr_assert_eq(open_descriptors(), before);
+}

@@ -46,6 +46,26 @@ RING_TEST(describe, a_ring)
 	cr_assert_eq(rig_result(rig), 0);
 }
 
+/* The index for system calls, and the region of waits, as oring_init_fast() sets them up. */
+Test(describe, a_registered_ring)
+{
+	char text[2000], index[32];
+	struct oring ring;
+
+	cr_assert_eq(oring_init_fast(&ring, 4, NULL, NULL), 0);
+	cr_assert_eq(oring_start(&ring), 0);
+	oring_describe(&ring, ORING_ONE_LINE, text, sizeof(text));
+	if (oring_has_registered_fd(&ring)) {
+		snprintf(index, sizeof(index), " index %d", ring.enter_fd);
+		says(text, index);
+	}
+	cr_assert_eq(strstr(text, "waits from a registered region") != NULL,
+		     oring_has_wait_region(&ring));
+	cr_assert_eq(oring_exit(&ring), 0);
+	if (strstr(text, " index ") == NULL)
+		cr_skip_test("registered rings: not on this kernel");
+}
+
 RING_TEST(describe, what_is_registered)
 {
 	char text[2000], memory[64];

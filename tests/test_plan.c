@@ -147,6 +147,16 @@ Test(plan, what_cannot_be_planned)
 	request.page = 5000;
 	cr_assert_eq(oring_plan_make(&request, &plan), -EINVAL);
 	wish(&request);
+	request.budget = 1 << 24;
+	request.pool_share = 1;
+	request.records = ORING_POOL_MAX + 1;
+	cr_assert_eq(oring_plan_make(&request, &plan), -EINVAL);
+	wish(&request);
+	request.budget = 1 << 24;
+	request.registered_share = 1;
+	request.registered_size = 0;
+	cr_assert_eq(oring_plan_make(&request, &plan), -EINVAL);
+	wish(&request);
 	request.tiers = ORING_PLAN_TIERS + 1;
 	cr_assert_eq(oring_plan_make(&request, &plan), -EINVAL);
 	wish(&request);

@@ -41,6 +41,19 @@ Test(pool, init_refuses_bad_memory)
 	free(memory);
 }
 
+Test(pool, shared_init_refuses_bad_memory)
+{
+	size_t size = oring_pool_shared_size(4, 0);
+	unsigned char *memory = pool_memory(size + 64);
+	struct oring_pool_shared shared;
+
+	cr_assert_eq(oring_pool_shared_init(&shared, memory, size - 1, 4, 0), -EINVAL);
+	cr_assert_eq(oring_pool_shared_init(&shared, memory + 4, size, 4, 0), -EINVAL);
+	cr_assert_eq(oring_pool_shared_init(&shared, NULL, size, 4, 0), -EINVAL);
+	cr_assert_eq(oring_pool_shared_init(&shared, memory, size, 4, 0), 0);
+	free(memory);
+}
+
 Test(pool, capacity_and_no_more)
 {
 	/* A8; the memory around the pool stays as it was (and ASan watches). */

@@ -223,3 +223,48 @@ Test(ring_model, mixed_sizes_and_fillers_across_the_wrap)
 	cr_assert_null(oring_cq_peek(&model.ring));
 	cr_assert_eq(model.cq_head, model.cq_tail);
 }
+
+Test(ring_model, fillers_alone_are_no_completion)
+{
+	static struct model model;
+	struct oring_cqe cqe;
+
+	model_init(&model, UINT32_MAX - 4, ORING_SETUP_CQE_MIXED);
+	model.cqes[14].flags = model.cqes[15].flags = ORING_CQE_F_SKIP;
+	model.cq_tail += 1;
+	cr_assert(!oring_cq_take(&model.ring, &cqe));
+	cr_assert_eq(model.cq_head, model.cq_tail, "they are given back");
+	model.cq_tail += 1;
+	cr_assert_null(oring_cq_peek(&model.ring));
+	model.cqes[0].user_data = 5;
+	model.cq_tail++;
+	cr_assert(oring_cq_take(&model.ring, &cqe));
+	cr_assert_eq(cqe.user_data, 5);
+}
+
+Test(ring_model, large_entries_among_small_ones_take_two_slots)
+{
+	static struct model model;
+	struct oring_sqe128 *sqe;
+	int i;
+
+	model_init(&model, 0, ORING_SETUP_SQE_MIXED);
+	memset(model.sqes, 0x5a, sizeof(model.sqes));
+	sqe = oring_sq_reserve128(&model.ring);
+	cr_assert_eq((void *)sqe, (void *)&model.sqes[0]);
+	for (i = 0; i < 128; i++)
+		cr_assert_eq(((unsigned char *)sqe)[i], 0);
+	cr_assert_eq(oring_sq_reserve(&model.ring), &model.sqes[2]);
+	cr_assert_eq(model.ring.sq_reserved, 3);
+}
+
+Test(ring_model, signals_cannot_be_turned_off_without_the_word)
+{
+	static struct model model;
+
+	model_init(&model, 0, 0);
+	cr_assert_eq(oring_cq_set_eventfd(&model.ring, false), 0);
+	cr_assert_eq(model.cq_flags, ORING_CQ_EVENTFD_DISABLED);
+	model.ring.cq_flags = NULL; /* as before 5.8 */
+	cr_assert_eq(oring_cq_set_eventfd(&model.ring, false), -EOPNOTSUPP);
+}

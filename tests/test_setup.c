@@ -2,6 +2,7 @@
 /* Rings in the caller's memory; ring memory and fork; both sizes of entries; rewinding. */
 #include "harness.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -124,6 +125,57 @@ Test(setup, memory_that_does_not_do)
 	params.flags = ORING_SETUP_CQSIZE;
 	params.cq_entries = 1 << 17;
 	cr_assert_eq(oring_mem_size(8, &params, memory.page), 0);
+	cr_assert_eq(
+		oring_init_mem_sized(&ring, 8, &params, &memory, sizeof(ring), ORING_LAYOUT + 1),
+		-EINVAL, "compiled for another library");
+	cr_assert_eq(
+		oring_init_mem_sized(&ring, 8, &params, &memory, sizeof(ring) - 8, ORING_LAYOUT),
+		-EINVAL);
+}
+
+Test(setup, clamped_sizes_are_the_largest)
+{
+	struct oring_params params;
+	size_t most;
+
+	memset(&params, 0, sizeof(params));
+	most = oring_mem_size(32768, &params, 4096);
+	cr_assert_gt(most, 0);
+	params.flags = ORING_SETUP_CLAMP;
+	cr_assert_eq(oring_mem_size(1 << 20, &params, 4096), most);
+	params.flags |= ORING_SETUP_CQSIZE;
+	params.cq_entries = 1 << 20;
+	cr_assert_eq(oring_mem_size(1 << 20, &params, 4096), most);
+}
+
+static void *register_elsewhere(void *argument)
+{
+	int32_t fd = 0;
+
+	return (void *)(intptr_t)oring_register_files(argument, &fd, 1);
+}
+
+/* The index of a ring without descriptor is its thread's. */
+Test(setup, another_thread_cannot_register_without_descriptor)
+{
+	struct oring_params params;
+	struct oring_mem memory;
+	struct oring ring;
+	pthread_t thread;
+	void *result;
+	int ret;
+
+	memset(&params, 0, sizeof(params));
+	params.flags = ORING_SETUP_REGISTERED_FD_ONLY;
+	memory = memory_for(8, &params);
+	ret = oring_init_mem(&ring, 8, &params, &memory);
+	SKIP_IF_REFUSED(ret, "rings without a descriptor");
+	cr_assert_eq(ret, 0);
+	cr_assert_eq(oring_set_inherited(&ring, true), -EINVAL, "the memory is the caller's");
+	cr_assert_eq(pthread_create(&thread, NULL, register_elsewhere, &ring), 0);
+	cr_assert_eq(pthread_join(thread, &result), 0);
+	cr_assert_eq((int)(intptr_t)result, -EEXIST);
+	cr_assert_eq(oring_exit(&ring), 0);
 }
 
 Test(setup, a_child_does_not_inherit_ring_memory)

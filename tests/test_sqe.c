@@ -80,6 +80,13 @@ Test(sqe, direct_identity)
 	sqe.user_data = 42;
 	cr_assert_eq(oring_sqe_set_direct(&sqe), -ERANGE);
 	cr_assert_eq(sqe.user_data, 42);
+	/* The operation that was refused. */
+	oring_sqe_clear(&sqe);
+	oring_prep_read(&sqe, oring_file_fd(3), NULL, (size_t)1 << 33, 0);
+	cr_assert_eq(sqe.opcode, ORING_OP_REFUSED);
+	cr_assert_eq(oring_sqe_set_direct_tag(&sqe, 8), 0);
+	cr_assert_eq(oring_context_op(oring_context_from_bits(sqe.user_data)), ORING_OP_READ);
+	cr_assert_eq(oring_context_tag(oring_context_from_bits(sqe.user_data)), 8);
 }
 
 Test(sqe, check_says_what_is_wrong)
