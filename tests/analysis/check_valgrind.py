@@ -8,7 +8,8 @@ What memcheck sees here and sanitizers do not: decisions that rest on memory whi
 the library's own code and in all that it calls. What it cannot see: it knows the three system calls
 of io_uring, but not what an entry makes the kernel read or write. So memory that the kernel filled by
 an entry counts as never set, and a buffer that was freed too early is not reported; ring memory and
-completions count as set. Hence unit tests, and those kernel tests that look at results and not at data.
+completions count as set. A wait by a registered region it takes for a bad address (valgrind 3.19), so
+nothing of fast.h is run. Hence unit tests, and those kernel tests that look at results and not at data.
 """
 
 import os
@@ -23,7 +24,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.dirname(HERE))
 from tap import Tap  # noqa: E402 (found by the path above)
 
-TESTS = ["test_cqe", "test_file", "test_ring_model", "test_fast"]
+TESTS = ["test_cqe", "test_file", "test_ring_model", "test_plan"]
 LIMIT = 60  # seconds for one program
 # Leaks are LeakSanitizer's business; these programs are children of Criterion's.
 VALGRIND = ["valgrind", "--quiet", "--error-exitcode=99", "--trace-children=yes", "--leak-check=no",
