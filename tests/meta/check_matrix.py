@@ -26,6 +26,7 @@ HOST_ONLY = {
     "abi": "compiles only", "analysis": "reads the sources",
     "bindings": "the same calls by another language", "examples": "programs to read",
     "fault": "the errors are made up: no kernel is asked for them",
+    "fiber": "an example above the library",
     "fuzz": "a random walk over step functions, most of which enter no kernel", "headers": "compiles only",
     "inject": "the errors are made up here too, by strace",
     "lab": "the lab itself", "load": "hours of work under emulation", "meta": "looks at the tree",

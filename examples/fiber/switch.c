@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+#include "switch.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#ifdef FIBER_UCONTEXT
+
+bool fiber_switch_works(void)
+{
+	return true;
+}
+
+/* makecontext() passes ints only. */
+static void ucontext_entry(unsigned int entry_high, unsigned int entry_low, unsigned int high,
+			   unsigned int low)
+{
+	void (*entry)(void *) =
+		(void (*)(void *))(uintptr_t)((uint64_t)entry_high << 32 | entry_low);
+
+	entry((void *)(uintptr_t)((uint64_t)high << 32 | low));
+}
+
+static void prepare(struct fiber_switch *context, void *stack, size_t bytes, void (*entry)(void *),
+		    void *argument)
+{
+	uint64_t function = (uintptr_t)entry, value = (uintptr_t)argument;
+
+	getcontext(&context->context);
+	context->context.uc_stack.ss_sp = stack;
+	context->context.uc_stack.ss_size = bytes;
+	context->context.uc_link = NULL;
+	makecontext(&context->context, (void (*)(void))ucontext_entry, 4,
+		    (unsigned int)(function >> 32), (unsigned int)function,
+		    (unsigned int)(value >> 32), (unsigned int)value);
+}
+
+#else
+
+/* Where a prepared stack begins. */
+void fiber_switch_start(void);
+
+#if defined(__x86_64__)
+
+/*
+ * Not with ret: the processor predicts its target from the calls of the stack that
+ * was left, and is always wrong. notrack: the target is no function.
+ */
+__asm__(".text\n"
+	".p2align 4\n"
+	".globl fiber_switch_stacks\n"
+	".hidden fiber_switch_stacks\n"
+	".type fiber_switch_stacks, @function\n"
+	"fiber_switch_stacks:\n"
+	"	endbr64\n"
+	"	pushq %rbp\n"
+	"	pushq %rbx\n"
+	"	pushq %r12\n"
+	"	pushq %r13\n"
+	"	pushq %r14\n"
+	"	pushq %r15\n"
+	"	subq $8, %rsp\n"
+	"	stmxcsr (%rsp)\n"
+	"	fnstcw 4(%rsp)\n"
+	"	movl (%rsp), %ecx\n"
+	"	movzwl 4(%rsp), %edx\n"
+	"	movq %rsp, (%rdi)\n"
+	"	movq %rsi, %rsp\n"
+	"	cmpl (%rsp), %ecx\n" /* loading them is dear; most of the time they are the same */
+	"	jne 1f\n"
+	"	cmpw 4(%rsp), %dx\n"
+	"	jne 1f\n"
+	"2:	addq $8, %rsp\n"
+	"	popq %r15\n"
+	"	popq %r14\n"
+	"	popq %r13\n"
+	"	popq %r12\n"
+	"	popq %rbx\n"
+	"	popq %rbp\n"
+	"	popq %rcx\n"
+	"	notrack jmp *%rcx\n"
+	"1:	ldmxcsr (%rsp)\n"
+	"	fldcw 4(%rsp)\n"
+	"	jmp 2b\n"
+	".size fiber_switch_stacks, . - fiber_switch_stacks\n"
+	".p2align 4\n"
+	".globl fiber_switch_start\n"
+	".hidden fiber_switch_start\n"
+	".type fiber_switch_start, @function\n"
+	"fiber_switch_start:\n"
+	"	.cfi_startproc\n"
+	"	.cfi_undefined rip\n" /* the outermost frame */
+	"	endbr64\n"
+	"	movq %r13, %rdi\n"
+	"	callq *%r12\n"
+	"	ud2\n"
+	"	.cfi_endproc\n"
+	".size fiber_switch_start, . - fiber_switch_start\n");
+
+bool fiber_switch_works(void)
+{
+	unsigned long long shadow = 0;
+
+	/* rdssp: leaves the register alone without a shadow stack. */
+	__asm__ volatile("rdsspq %0" : "+r"(shadow));
+	return shadow == 0;
+}
+
+static void prepare(struct fiber_switch *context, void *stack, size_t bytes, void (*entry)(void *),
+		    void *argument)
+{
+	uint64_t *top = (uint64_t *)(void *)((char *)stack + bytes);
+	uint32_t mxcsr;
+	uint16_t control;
+
+	/* A new fiber has its maker's rounding. */
+	__asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+	__asm__ volatile("fnstcw %0" : "=m"(control));
+	*--top = 0; /* so that the first call finds the alignment of the ABI */
+	*--top = 0;
+	*--top = (uintptr_t)fiber_switch_start;
+	*--top = 0;		      /* rbp */
+	*--top = 0;		      /* rbx */
+	*--top = (uintptr_t)entry;    /* r12 */
+	*--top = (uintptr_t)argument; /* r13 */
+	*--top = 0;		      /* r14 */
+	*--top = 0;		      /* r15 */
+	*--top = mxcsr | (uint64_t)control << 32;
+	context->stack_pointer = top;
+}
+
+#else
+
+__asm__(".text\n"
+	".p2align 4\n"
+	".globl fiber_switch_stacks\n"
+	".hidden fiber_switch_stacks\n"
+	".type fiber_switch_stacks, %function\n"
+	"fiber_switch_stacks:\n"
+	"	hint #34\n" /* bti c */
+	"	sub sp, sp, #176\n"
+	"	stp x19, x20, [sp, #0]\n"
+	"	stp x21, x22, [sp, #16]\n"
+	"	stp x23, x24, [sp, #32]\n"
+	"	stp x25, x26, [sp, #48]\n"
+	"	stp x27, x28, [sp, #64]\n"
+	"	stp x29, x30, [sp, #80]\n"
+	"	stp d8, d9, [sp, #96]\n"
+	"	stp d10, d11, [sp, #112]\n"
+	"	stp d12, d13, [sp, #128]\n"
+	"	stp d14, d15, [sp, #144]\n"
+	"	mrs x9, fpcr\n"
+	"	str x9, [sp, #160]\n"
+	"	mov x10, sp\n"
+	"	str x10, [x0]\n"
+	"	mov sp, x1\n"
+	"	ldr x11, [sp, #160]\n"
+	"	cmp x9, x11\n"
+	"	b.ne 1f\n"
+	"2:	ldp x19, x20, [sp, #0]\n"
+	"	ldp x21, x22, [sp, #16]\n"
+	"	ldp x23, x24, [sp, #32]\n"
+	"	ldp x25, x26, [sp, #48]\n"
+	"	ldp x27, x28, [sp, #64]\n"
+	"	ldp x29, x30, [sp, #80]\n"
+	"	ldp d8, d9, [sp, #96]\n"
+	"	ldp d10, d11, [sp, #112]\n"
+	"	ldp d12, d13, [sp, #128]\n"
+	"	ldp d14, d15, [sp, #144]\n"
+	"	add sp, sp, #176\n"
+	"	ret x30\n"
+	"1:	msr fpcr, x11\n"
+	"	b 2b\n"
+	".size fiber_switch_stacks, . - fiber_switch_stacks\n"
+	".p2align 4\n"
+	".globl fiber_switch_start\n"
+	".hidden fiber_switch_start\n"
+	".type fiber_switch_start, %function\n"
+	"fiber_switch_start:\n"
+	"	.cfi_startproc\n"
+	"	.cfi_undefined x30\n"
+	"	hint #36\n" /* bti j */
+	"	mov x0, x20\n"
+	"	mov x30, #0\n"
+	"	blr x19\n"
+	"	brk #1\n"
+	"	.cfi_endproc\n"
+	".size fiber_switch_start, . - fiber_switch_start\n");
+
+/* No guarded control stack: the kernel turns it on only for programs that ask for it. */
+bool fiber_switch_works(void)
+{
+	unsigned long long enabled = 0;
+
+	/* chkfeat x16: bit 0 is cleared where GCS is on; a NOP on older processors. */
+	__asm__ volatile("mov x16, #1\n\thint #40\n\tmov %0, x16" : "=r"(enabled) : : "x16");
+	return enabled != 0;
+}
+
+static void prepare(struct fiber_switch *context, void *stack, size_t bytes, void (*entry)(void *),
+		    void *argument)
+{
+	uint64_t *top = (uint64_t *)(void *)((char *)stack + bytes - 176);
+	uint64_t fpcr;
+
+	__asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
+	memset(top, 0, 176);
+	top[0] = (uintptr_t)entry;		 /* x19 */
+	top[1] = (uintptr_t)argument;		 /* x20 */
+	top[11] = (uintptr_t)fiber_switch_start; /* x30 */
+	top[20] = fpcr;
+	context->stack_pointer = top;
+}
+
+#endif
+
+#endif
+
+void fiber_switch_prepare(struct fiber_switch *context, void *stack, size_t bytes,
+			  void (*entry)(void *), void *argument)
+{
+#ifdef FIBER_ASAN
+	/* What an earlier fiber left there: its frames ended without returning. */
+	__asan_unpoison_memory_region(stack, bytes);
+	context->leaves = false;
+	context->fake_stack = NULL;
+	context->stack = stack;
+	context->bytes = bytes;
+#endif
+#ifdef FIBER_TSAN
+	if (context->tsan == NULL)
+		context->tsan = __tsan_create_fiber(0);
+#endif
+	prepare(context, stack, bytes, entry, argument);
+}
+
+void fiber_switch_here(struct fiber_switch *context)
+{
+	(void)context;
+#ifdef FIBER_TSAN
+	context->tsan = __tsan_get_current_fiber();
+#endif
+}
+
+void fiber_switch_begun(struct fiber_switch *from)
+{
+	(void)from;
+#ifdef FIBER_ASAN
+	__sanitizer_finish_switch_fiber(NULL, &from->stack, &from->bytes);
+#endif
+}
+
+void fiber_switch_forget(struct fiber_switch *context)
+{
+	(void)context;
+#ifdef FIBER_TSAN
+	if (context->tsan != NULL)
+		__tsan_destroy_fiber(context->tsan);
+	context->tsan = NULL;
+#endif
+}
