@@ -4,6 +4,7 @@
 #define ORING_TESTS_FUZZ_H
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,10 +29,15 @@ static inline uint64_t take(struct input *in, size_t n)
 	return value;
 }
 
-static inline void must(int holds)
+/* Says which line, since the traces of inlined functions do not. */
+#define must(holds) must_hold((holds) != 0, #holds, __LINE__)
+
+static inline void must_hold(int holds, const char *what, int line)
 {
-	if (!holds)
-		abort();
+	if (holds)
+		return;
+	fprintf(stderr, "line %d: this does not hold: %s\n", line, what);
+	abort();
 }
 
 #endif

@@ -3,7 +3,8 @@
  * A kernel that takes buffers as kernels do (plain, incremental, in bundles) and
  * a caller that releases in any order, now and then wrongly: pieces do not
  * overlap while they are out, lie in the arena, and no buffer is lost. Some
- * kernels do not tell that they go on in a buffer.
+ * kernels do not tell that they go on in a buffer. And completions that no kernel
+ * makes: of other groups, twice, of any length, dropped.
  */
 #include "fuzz.h"
 
@@ -83,6 +84,58 @@ static void claim(const struct oring_piece *piece, unsigned char value)
 	}
 }
 
+/* Any completion, and releases that may be one too many: all stays in the arena, and the books are whole. */
+static void hostile(struct input *in)
+{
+	uint32_t pieces[COUNT] = { 0 }, n, i;
+	struct oring_bufwalk walk;
+	struct oring_piece piece;
+	struct oring_cqe cqe;
+
+	if (take(in, 1) & 1)
+		group.min_left = 4;
+	while (in->left > 0) {
+		uint8_t what = (uint8_t)take(in, 1);
+		uint16_t bid = (uint16_t)take(in, what & 1 ? 2 : 1);
+		int ret;
+
+		if (what & 2) {
+			ret = oring_bufgroup_release(&group, bid);
+			must((ret == 0) == (bid < COUNT && pieces[bid] > 0));
+			if (ret == 0)
+				pieces[bid]--;
+			must((oring_bufgroup_at(&group, bid) != NULL) == (bid < COUNT));
+		} else {
+			memset(&cqe, 0, sizeof(cqe));
+			cqe.res = (int32_t)take(in, what & 4 ? 4 : 1);
+			cqe.flags = (uint32_t)bid << 16 | (uint32_t)take(in, 1);
+			if (what & 8) {
+				ret = oring_bufgroup_drop(&group, &cqe);
+				must(ret < 0 || ret == (cqe.res > 0 ? cqe.res : 0));
+			} else if (oring_bufgroup_open(&group, &cqe, &walk) == 0) {
+				uint64_t length = 0;
+
+				for (n = 0; oring_bufgroup_next(&walk, &piece); n++) {
+					size_t at = (size_t)(piece.data - arena);
+
+					must(piece.bid < COUNT && at <= sizeof(arena));
+					must(at >= (size_t)piece.bid * SIZE);
+					must(at + piece.length <= (size_t)(piece.bid + 1) * SIZE);
+					pieces[piece.bid]++;
+					length += piece.length;
+				}
+				must(n > 0 && n <= COUNT);
+				must(length <= (cqe.res > 0 ? (uint32_t)cqe.res : 0));
+			}
+		}
+		for (n = i = 0; i < COUNT; i++) {
+			must(notes[i].pieces == pieces[i] && notes[i].used <= SIZE);
+			n += notes[i].state == ORING_BUF_OURS;
+		}
+		must(oring_bufgroup_out(&group) == n);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = { data, size };
@@ -94,6 +147,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint16_t head = 0;
 
 	make(kind & 1 ? ORING_PBUF_RING_INC : 0);
+	if (kind & 4) {
+		hostile(&in);
+		return 0;
+	}
 	while (in.left > 0 && n + COUNT < HELD) {
 		uint8_t what = (uint8_t)take(&in, 1);
 
