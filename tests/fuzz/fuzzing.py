@@ -57,9 +57,9 @@ def build(names, folder, jobs):
     """Programs of targets @names in @folder: {name: None, or the compiler's complaint}."""
     def compile_one(source):
         made = os.path.join(folder, os.path.basename(source)[:-2] + ".o")
-        subprocess.run(["clang"] + FLAGS + ["-fsanitize=fuzzer-no-link", "-c", "-o", made, source],
-                       check=True)
-        return made
+        done = subprocess.run(["clang"] + FLAGS + ["-fsanitize=fuzzer-no-link", "-c", "-o", made, source],
+                              capture_output=True, text=True)
+        return made, done.stderr if done.returncode else ""
 
     def link(name):
         made = subprocess.run(["clang"] + FLAGS + ["-fsanitize=fuzzer", "-o", os.path.join(folder, name),
@@ -68,7 +68,11 @@ def build(names, folder, jobs):
         return made.stderr if made.returncode else None
 
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        library = list(pool.map(compile_one, sorted(glob.glob(os.path.join(ROOT, "src/*.c")))))
+        objects = list(pool.map(compile_one, sorted(glob.glob(os.path.join(ROOT, "src/*.c")))))
+        complaints = "".join(complaint for _, complaint in objects)
+        if complaints:
+            return dict.fromkeys(names, complaints)
+        library = [made for made, _ in objects]
         return dict(zip(names, pool.map(link, names)))
 
 
