@@ -26,10 +26,19 @@ ECHO = re.compile(r"\[(----|====|FAIL|SKIP|PASS|RUN )\]|\(test program exited")
 ERROR_LINES = 60
 
 
+def is_entry(entry):
+    """Is this what a line of the log should be?"""
+    return (isinstance(entry, dict) and isinstance(entry.get("name"), str)
+            and isinstance(entry.get("result"), str) and isinstance(entry.get("returncode"), int)
+            and all(isinstance(entry.get(part) or "", str) for part in ("stdout", "stderr")))
+
+
 class Program:
     """What one entry of the log says."""
 
     def __init__(self, entry):
+        if not is_entry(entry):
+            raise ValueError("a line that is no test's")
         self.name = entry["name"].replace("oring:", "", 1)
         self.result, self.code = entry["result"], entry["returncode"]
         self.stdout, self.stderr = entry.get("stdout") or "", entry.get("stderr") or ""
@@ -113,7 +122,7 @@ def read_logs(paths):
         try:
             with open(path, encoding="utf-8") as file:
                 programs += [Program(json.loads(line)) for line in file]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError) as error:
             problems.append(f"{path}: {error}")
     return programs, problems
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Build each fuzz target with clang's libFuzzer, ASan and UBSan, run it shortly, print TAP.
+"""Build each fuzz target (fuzzing.py says what they are), run it shortly, print TAP.
 
     check_fuzz.py [SECONDS [TARGET...]]
 
@@ -34,8 +34,9 @@ def main(argv):
                 tap.say(False, name, [broken[name]])
                 continue
             result = fuzzing.run(name, seconds, folder)
-            tap.say(not result.findings, name,
-                    [f"{result.executions} executions, {result.edges} edges", result.reason])
+            said = result.note or f"{result.executions} executions, {result.edges} edges"
+            skipped = result.note.startswith("skipped: ")
+            tap.say(not result.findings, name, [said, result.reason], skip=skipped and said[9:] or None)
 
 
 if __name__ == "__main__":

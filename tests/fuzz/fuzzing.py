@@ -3,6 +3,8 @@
 
 A target is a file fuzz_*.c here: libFuzzer, with ASan and UBSan. Its seeds are
 the files of corpus/TARGET; what a run finds is elsewhere until keep() merges it.
+Two more make their input by themselves, from a seed that they tell: programs
+(programs.c, random programs on the real kernel) and texts (texts.py, what parses).
 """
 import concurrent.futures
 import dataclasses
@@ -11,6 +13,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -36,11 +39,16 @@ class Result:
     features: int = 0  # the same with how often
     corpus: int = 0  # inputs that reach all of it
     findings: int = 0
+    note: str = ""  # of targets without edges: what they did
     reason: str = ""  # of failing
 
 
+# TAP on their output, and the number of executions before one of these words.
+OTHERS = {"programs": "programs", "texts": "texts"}
+
+
 def targets():
-    return sorted(name[:-2] for name in os.listdir(HERE)
+    return [*OTHERS] + sorted(name[:-2] for name in os.listdir(HERE)
                   if name.startswith("fuzz_") and name.endswith(".c"))
 
 
@@ -62,6 +70,15 @@ def build(names, folder, jobs):
         return made, done.stderr if done.returncode else ""
 
     def link(name):
+        if name == "texts":
+            return None
+        if name == "programs":  # the library as it is: a sanitizer does not see what the kernel writes
+            made = subprocess.run(["clang", "-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror",
+                                   *(flag for flag in FLAGS if flag.startswith("-I")), "-o",
+                                   os.path.join(folder, name), os.path.join(HERE, "programs.c"),
+                                   *sorted(glob.glob(os.path.join(ROOT, "src/*.c")))],
+                                  capture_output=True, text=True)
+            return made.stderr if made.returncode else None
         made = subprocess.run(["clang"] + FLAGS + ["-fsanitize=fuzzer", "-o", os.path.join(folder, name),
                                                    os.path.join(HERE, name + ".c")] + library,
                               capture_output=True, text=True)
@@ -87,11 +104,37 @@ def read(path):
         return file.read()
 
 
+def run_other(target, seconds, folder):
+    """The same as run(), of one that is not libFuzzer's."""
+    command = [sys.executable, os.path.join(HERE, "texts.py")] if target == "texts" else \
+        [os.path.join(folder, target)]
+    result, begin = Result(target), time.monotonic()
+    try:
+        done = subprocess.run([*command, str(int(seconds))], stdin=subprocess.DEVNULL, text=True,
+                              capture_output=True, timeout=seconds + 2 * GRACE)
+        text, code = done.stdout + done.stderr, done.returncode
+    except subprocess.TimeoutExpired as expired:
+        text, code = f"{expired.stdout}\nit did not end", 1
+    result.seconds = time.monotonic() - begin
+    said = re.search(r"^# (seed \d+: (\d+) " + OTHERS[target] + ".*)", text, re.M)
+    if said:
+        result.note, result.executions = said.group(1), int(said.group(2))
+    skip = re.search(r"# SKIP (.*)", text)
+    if skip:
+        result.note = "skipped: " + skip.group(1)
+    if code:
+        result.findings = max(1, len(re.findall(r"^# finding", text, re.M)))
+        result.reason = text
+    return result
+
+
 def run(target, seconds, folder, progress=None):
     """Run a target that build() made in @folder; what it finds is in @folder too.
 
     @progress, if given, is called each minute with a Result so far.
     """
+    if target in OTHERS:
+        return run_other(target, seconds, folder)
     found = os.path.join(folder, "corpus-" + target)
     artifacts = os.path.join(folder, "findings-" + target)
     os.makedirs(found, exist_ok=True)
@@ -145,6 +188,8 @@ def keep(target, folder):
     As few inputs as reach all that is reached; where those are too many, as reach
     all edges; where those are, the shortest.
     """
+    if target in OTHERS:
+        return 0
     found, kept = os.path.join(folder, "corpus-" + target), seeds(target)
     os.makedirs(kept, exist_ok=True)
     for options in [], ["-use_counters=0"]:

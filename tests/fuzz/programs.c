@@ -809,7 +809,7 @@ int main(int argc, char **argv)
 		if (run_one(seed + i))
 			continue;
 		failed++;
-		printf("# seed %llu: %s\n", (unsigned long long)(seed + i), report->reason);
+		printf("# finding: seed %llu: %s\n", (unsigned long long)(seed + i), report->reason);
 	}
 	for (operation = 0; operation < 256; operation++)
 		worked += report->succeeded[operation] > 0;

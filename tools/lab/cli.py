@@ -350,6 +350,18 @@ def command_packages(_lab, _options):
     return PASSED
 
 
+def command_fuzz(lab, options):
+    """Random programs of tests/fuzz in a guest; what the kernel complains of is told."""
+    guest.need(options.arch)
+    seconds = int(options.minutes * 60)
+    options.program_timeout = options.timeout = seconds + 600
+    chosen, worst = [programs.random_programs(options.arch, seconds)], PASSED
+    for series in options.series:
+        status, _, _ = run_series(lab, series, options, chosen, ["/"], False)
+        worst = max(worst, status, key=SEVERITY.index)
+    return worst
+
+
 def parser():
     top = argparse.ArgumentParser(prog="kernel-lab", description=DESCRIPTION, epilog=EXITS,
                                   formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -386,12 +398,15 @@ def parser():
         one.add_argument("--fresh", action="store_true", help="run series again that were run before")
         one.add_argument("--out", default=RESULTS, metavar="FOLDER",
                          help="where the results go (default: bench/results)")
-    for one in run, table:
+    fuzz = add("fuzz", command_fuzz, "boot kernels and run random programs in them")
+    fuzz.add_argument("series", metavar="SERIES,...", help="as 6.12,newest; or all")
+    fuzz.add_argument("--minutes", type=float, default=5, metavar="N", help="in each guest (default: %(default)s)")
+    for one in run, table, fuzz:
         one.add_argument("--keep", action="store_true", help="keep initramfs, drives and console")
     for one in run, table, prices:
         one.add_argument("--timeout", type=int, default=3600, metavar="S",
                          help="limit of a whole guest in seconds (default: %(default)s)")
-    for one in run, table:
+    for one in run, table, fuzz:
         one.add_argument("--tries", type=int, default=1, metavar="N",
                          help="boot up to N times if a guest does not finish (default: %(default)s)")
     place = add("where", command_where, "say in which functions of the kernel an operation's instructions are",

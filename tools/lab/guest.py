@@ -135,9 +135,10 @@ class Report:
         elif word == "stderr" and self.current:
             self.current.errors.append(rest)
         elif word == "end" and self.current:
-            _, code, seconds = rest.rsplit(" ", 2)
-            self.current.code = int(code) if code.isdigit() else None
-            self.current.seconds = int(seconds)
+            how = re.fullmatch(r".* (\w+) ([0-9]+)", rest)
+            if how:  # else half a line came: as one that was ended
+                self.current.code = int(how[1]) if re.fullmatch("[0-9]+", how[1]) else None
+                self.current.seconds = int(how[2])
             self.finish()
         elif word == "done":
             self.done = True

@@ -6,6 +6,7 @@ import json
 import os
 import re
 
+import debian
 import tap_summary
 
 PASSED, PARTLY, ABSENT, FAILED = "passed", "partly", "absent", "failed"
@@ -69,8 +70,11 @@ def read(path):
     """A series' release, and its results: {(program, suite, feature): (state, reason)}."""
     found = collections.defaultdict(list)
     with open(path, encoding="utf-8") as file:
-        release = json.loads(file.readline())["release"]
-        programs = [tap_summary.Program(json.loads(line)) for line in file]
+        try:
+            release = json.loads(file.readline())["release"]
+            programs = [tap_summary.Program(json.loads(line)) for line in file]
+        except (ValueError, KeyError, TypeError) as error:
+            raise debian.LabError(f"{path} is not what a run wrote, remove it ({error})")
     for program in programs:
         name = program.name.partition("/")[2]
         for test in program.passed:

@@ -148,6 +148,13 @@ def cost_program(arch):
     return Program("cost", path, [])
 
 
+def random_programs(arch, seconds):
+    """The static program that tools/kernel-lab fuzz runs."""
+    path = static_program("programs", [os.path.join(TOP, "tests", "fuzz", "programs.c")], arch,
+                          compiler_for(arch), os.path.join(TOP, "build", "lab-fuzz"))
+    return Program("programs", path, [str(seconds)])
+
+
 def programs_for(lab, arch, say):
     """([Program], roots) of what a guest of this machine runs."""
     if arch in NO_CRITERION:
