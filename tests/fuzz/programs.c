@@ -61,7 +61,7 @@ static int one_in(uint32_t n)
 
 static struct report {
 	char reason[400];
-	uint64_t programs, entries, completions, calls;
+	uint64_t programs, entries, completions, calls, pieces;
 	uint64_t succeeded[256];
 } * report; /* shared by all programs */
 
@@ -301,8 +301,17 @@ static void rings_make(void)
 		params.flags = ORING_SETUP_CQSIZE;
 		params.cq_entries = 64;
 	}
+	/*
+	 * Where a mixed queue is full but for its last slot, Linux 6.18 counts the
+	 * filler, and writes the next completion over it: an old one comes again.
+	 */
+	if (optional & ORING_SETUP_CQE_MIXED) {
+		params.flags = ORING_SETUP_CQSIZE;
+		params.cq_entries = 8192;
+	}
 	ret = oring_init_flags(&ring, 1U << any(7), &params, optional);
-	must(ret == 0 || ret == -ENOMEM);
+	if (ret != 0 && ret != -ENOMEM)
+		fail("line %d: a ring with %x or less: %d", __LINE__, optional, ret);
 	ret = ret < 0 ? ret : oring_init(&second, 8, NULL);
 	if (ret == -ENOMEM) /* rings of programs before this one are still charged */
 		_exit(EXIT_SUCCESS);
@@ -401,6 +410,58 @@ static void understandable(struct oring_sqe *sqe, unsigned int understood)
 	sqe->pad2 = understood & FIELD_PAD2 ? sqe->pad2 : 0;
 }
 
+/* Entries that are right, of those that most comes of: data flows, buffers are taken. */
+static void likely(struct oring_sqe *sqe)
+{
+	static const uint8_t pipes[] = { 0, 4 }, sockets[] = { 2, 3, 6, 7, 9, 10, 11, 12 };
+	static const uint16_t ways[] = { 0, ORING_RECV_MULTISHOT, ORING_RECVSEND_BUNDLE,
+					 ORING_RECV_MULTISHOT | ORING_RECVSEND_BUNDLE };
+
+	sqe->fd = sockets[any(8)];
+	sqe->addr = (uintptr_t)data.memory + any(NEAR);
+	sqe->len = 1 + any(one_in(4) ? 3000 : 300);
+	switch (any(8)) {
+	case 0:
+		sqe->opcode = ORING_OP_NOP;
+		sqe->fd = 0;
+		sqe->addr = 0;
+		sqe->op_flags = one_in(2) ? ORING_NOP_CQE32
+					  : ORING_NOP_INJECT_RESULT | any(2) * ORING_NOP_TW;
+		break;
+	case 1:
+	case 2:
+		sqe->opcode = one_in(6) ? ORING_OP_SEND_ZC : ORING_OP_SEND;
+		break;
+	case 3:
+		sqe->opcode = ORING_OP_WRITE;
+		sqe->fd = pipes[any(2)] + 1;
+		break;
+	case 4:
+		sqe->opcode = one_in(2) ? ORING_OP_READ : ORING_OP_READ_MULTISHOT;
+		sqe->fd = pipes[any(2)];
+		sqe->addr = 0;
+		sqe->len = sqe->opcode == ORING_OP_READ ? BUF_SIZE : 0;
+		sqe->flags = ORING_SQE_BUFFER_SELECT;
+		sqe->buf_index = GROUP;
+		break;
+	case 5:
+		sqe->opcode = ORING_OP_RECV;
+		break;
+	default:
+		sqe->opcode = ORING_OP_RECV;
+		sqe->addr = 0;
+		sqe->len = 0;
+		sqe->ioprio = ways[any(4)];
+		sqe->flags = ORING_SQE_BUFFER_SELECT;
+		sqe->buf_index = GROUP;
+	}
+	if (one_in(8))
+		sqe->flags |= ORING_SQE_IO_LINK;
+	if (one_in(8))
+		sqe->flags |= ORING_SQE_ASYNC;
+	tame(sqe);
+}
+
 static void fill(struct oring_sqe *sqe)
 {
 	static const uint8_t plausible[] = { 0,
@@ -411,15 +472,11 @@ static void fill(struct oring_sqe *sqe)
 					     ORING_SQE_BUFFER_SELECT,
 					     ORING_SQE_CQE_SKIP_SUCCESS };
 
-	sqe->opcode = (uint8_t)any(one_in(50) ? 256 : ORING_OP_LAST);
-	if (one_in(4)) { /* those that most comes of */
-		static const uint8_t often[] = { ORING_OP_RECV,	  ORING_OP_SEND,
-						 ORING_OP_READ,	  ORING_OP_WRITE,
-						 ORING_OP_ACCEPT, ORING_OP_READ_MULTISHOT,
-						 ORING_OP_TIMEOUT };
-
-		sqe->opcode = often[any(7)];
+	if (one_in(2)) {
+		likely(sqe);
+		return;
 	}
+	sqe->opcode = (uint8_t)any(one_in(50) ? 256 : ORING_OP_LAST);
 	sqe->flags = one_in(4) ? (uint8_t)any(128) : plausible[any(7)];
 	if (one_in(100))
 		sqe->flags |= 128;
@@ -518,6 +575,7 @@ static void pieces(const struct oring_cqe *cqe)
 		must(piece.data >= oring_bufgroup_at(&group, piece.bid));
 		must(piece.data + piece.length <= oring_bufgroup_at(&group, piece.bid) + BUF_SIZE);
 		must(++n <= BUFFERS);
+		report->pieces++;
 		must(oring_bufgroup_release(&group, piece.bid) == 0);
 	}
 	oring_bufgroup_commit(&group);
@@ -809,15 +867,17 @@ int main(int argc, char **argv)
 		if (run_one(seed + i))
 			continue;
 		failed++;
-		printf("# finding: seed %llu: %s\n", (unsigned long long)(seed + i), report->reason);
+		printf("# finding: seed %llu: %s\n", (unsigned long long)(seed + i),
+		       report->reason);
 	}
 	for (operation = 0; operation < 256; operation++)
 		worked += report->succeeded[operation] > 0;
-	printf("# seed %llu: %llu programs, %llu entries, %llu completions, %llu register calls, "
+	printf("# seed %llu: %llu programs, %llu entries, %llu completions, %llu pieces of "
+	       "buffers, %llu register calls, "
 	       "%d operations succeeded\n",
 	       (unsigned long long)seed, (unsigned long long)report->programs,
 	       (unsigned long long)report->entries, (unsigned long long)report->completions,
-	       (unsigned long long)report->calls, worked);
+	       (unsigned long long)report->pieces, (unsigned long long)report->calls, worked);
 	if (report->programs == 0)
 		printf("# not one program ran\n");
 	printf("%sok 1 - random programs\n", failed || report->programs == 0 ? "not " : "");

@@ -27,7 +27,7 @@ HOST_ONLY = {
     "bindings": "the same calls by another language", "examples": "programs to read",
     "fault": "the errors are made up: no kernel is asked for them",
     "fiber": "an example above the library",
-    "fuzz": "a random walk over step functions, most of which enter no kernel", "headers": "compiles only",
+    "fuzz": "random input to functions that enter no kernel; kernel-lab fuzz runs the rest", "headers": "compiles only",
     "inject": "the errors are made up here too, by strace",
     "lab": "the lab itself", "load": "hours of work under emulation", "meta": "looks at the tree",
     "model": "a model of the protocol, no kernel",
