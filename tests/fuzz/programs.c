@@ -309,7 +309,9 @@ static void rings_make(void)
 		params.flags = ORING_SETUP_CQSIZE;
 		params.cq_entries = 8192;
 	}
-	ret = oring_init_flags(&ring, 1U << any(7), &params, optional);
+	/* A mixed queue has two slots at least. */
+	ret = oring_init_flags(&ring, (optional & ORING_SETUP_SQE_MIXED ? 2U : 1U) << any(6),
+			       &params, optional);
 	if (ret != 0 && ret != -ENOMEM)
 		fail("line %d: a ring with %x or less: %d", __LINE__, optional, ret);
 	ret = ret < 0 ? ret : oring_init(&second, 8, NULL);
@@ -373,6 +375,10 @@ static void tame(struct oring_sqe *sqe)
 	case ORING_OP_MSG_RING: /* to the ring that nobody keeps books of */
 		sqe->fd = second.fd;
 		sqe->flags &= (uint8_t)~ORING_SQE_FIXED_FILE;
+		break;
+	case ORING_OP_SEND_ZC: /* on new kernels the identity of the notification (seen on 7.3) */
+	case ORING_OP_SENDMSG_ZC:
+		sqe->addr3 = 0;
 		break;
 	case ORING_OP_POLL_REMOVE: /* it would change who completes */
 		sqe->len &= ~ORING_POLL_UPDATE_USER_DATA;
