@@ -2,6 +2,9 @@
 /* Chains that do not dangle, and operations with a deadline, on the kernel. */
 #include "harness.h"
 
+#include <signal.h>
+#include <sys/wait.h>
+
 #define BAD_FD 1000000
 
 /* A blank entry of the chain with an identity of its own. */
@@ -273,6 +276,45 @@ RING_TEST(chain, deadline_expires)
 	close(ends[1]);
 }
 
+/* The cancel of such a wait counts what it found, and the timeout's result is that number. */
+RING_TEST(chain, deadline_expires_of_a_futex)
+{
+	struct oring_timespec ts;
+	int32_t res = 0, timer_res = 0;
+	uint32_t word = 0;
+
+	REQUIRE_OP(rig, ORING_OP_FUTEX_WAIT);
+	short_time(&ts);
+	oring_prep_futex_wait(named(rig, oring_reserve_with_deadline(&rig->ring, &ts, 0, timer())),
+			      &word, 0, ORING_FUTEX_MATCH_ANY, ORING_FUTEX2_SIZE_U32);
+	two_results(rig, rig->next_id - 1, &res, &timer_res);
+	cr_assert_eq(oring_deadline_end(res, timer_res), ORING_DEADLINE_EXPIRED, "%d, %d", res,
+		     timer_res);
+}
+
+RING_TEST(chain, deadline_expires_of_a_child)
+{
+	struct oring_timespec ts;
+	int32_t res = 0, timer_res = 0;
+	siginfo_t info;
+	pid_t pid;
+
+	REQUIRE_OP(rig, ORING_OP_WAITID);
+	pid = fork();
+	if (pid == 0) {
+		pause();
+		leave(0);
+	}
+	short_time(&ts);
+	oring_prep_waitid(named(rig, oring_reserve_with_deadline(&rig->ring, &ts, 0, timer())),
+			  P_PID, pid, &info, WEXITED);
+	two_results(rig, rig->next_id - 1, &res, &timer_res);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	cr_assert_eq(oring_deadline_end(res, timer_res), ORING_DEADLINE_EXPIRED, "%d, %d", res,
+		     timer_res);
+}
+
 RING_TEST(chain, deadline_interrupts_a_worker)
 {
 	struct oring_timespec ts;
@@ -402,6 +444,8 @@ Test(chain, what_two_results_mean)
 	} known[] = {
 		{ -ECANCELED, -ETIME, ORING_DEADLINE_EXPIRED },
 		{ -ECANCELED, -EALREADY, ORING_DEADLINE_EXPIRED },
+		{ -ECANCELED, 1, ORING_DEADLINE_EXPIRED },
+		{ -ECANCELED, 0, ORING_DEADLINE_CANCELLED },
 		{ -EINTR, -ETIME, ORING_DEADLINE_EXPIRED },
 		{ -EINTR, -EALREADY, ORING_DEADLINE_EXPIRED },
 		{ -ECANCELED, -ECANCELED, ORING_DEADLINE_CANCELLED },

@@ -110,6 +110,8 @@ enum oring_deadline_end {
  *
  *	res            timer_res          means
  *	-ECANCELED     -ETIME, -EALREADY  expired
+ *	-ECANCELED     1 or more          expired: a wait for a futex or a child, whose cancel
+ *	                                  counts what it found (seen on 6.18)
  *	-EINTR         -ETIME, -EALREADY  expired, while a worker thread was at it
  *	                                  (an open tells it as -512, ERESTARTSYS)
  *	-ECANCELED     anything else      cancelled: by a cancel, by a failure before
@@ -125,7 +127,7 @@ enum oring_deadline_end {
  */
 ORING_INLINE enum oring_deadline_end oring_deadline_end(int32_t res, int32_t timer_res)
 {
-	bool timed = timer_res == -ORING_ETIME || timer_res == -ORING_EALREADY;
+	bool timed = timer_res == -ORING_ETIME || timer_res == -ORING_EALREADY || timer_res > 0;
 
 	if (res != -ORING_ECANCELED && res != -ORING_EINTR && res != -ORING_ERESTARTSYS)
 		return ORING_DEADLINE_DONE;
