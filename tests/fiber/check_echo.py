@@ -111,8 +111,9 @@ def settled(server, wanted):
     return descriptors(server) == wanted
 
 
-def start(build, *arguments):
+def start(build, servers, *arguments):
     server = program.Server(build, "echo", *arguments)
+    servers.append(server)
     return server, int(server.line("listening on 127.0.0.1:").rsplit(":", 1)[1])
 
 
@@ -126,8 +127,8 @@ def last_words(server, number=signal.SIGINT):
     return status, [int(n) for n in re.findall(r"\d+", first + " " + second)], [first, second]
 
 
-def tcp(tap, build):
-    server, port = start(build, "tcp")
+def tcp(tap, build, servers):
+    server, port = start(build, servers, "tcp")
     at_first = descriptors(server)
     tap.say(talk(port, 100), "echo: a client, 100 messages")
     bad = many(port, CONNECTIONS + 36, 20)
@@ -155,9 +156,9 @@ def tcp(tap, build):
         client.close()
 
 
-def silent(tap, build):
+def silent(tap, build, servers):
     """One that says nothing, and one that does not read what it gets: closed when nothing moves."""
-    server, port = start(build, "tcp", "200")
+    server, port = start(build, servers, "tcp", "200")
     with connect(port) as client, connect(port) as deaf:
         begin = time.monotonic()
         good = client.recv(1) == b""
@@ -178,8 +179,8 @@ def silent(tap, build):
             [f"status {status}", *words])
 
 
-def udp(tap, build):
-    server, port = start(build, "udp")
+def udp(tap, build, servers):
+    server, port = start(build, servers, "udp")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(LIMIT)
         client.connect(("127.0.0.1", port))
@@ -223,9 +224,15 @@ def main(argv):
         print(f"1..{tap.count}")
         return int(tap.failed)
     tap.say(probe.end() == 0, "echo: SIGINT before any client")
-    tcp(tap, argv[1])
-    silent(tap, argv[1])
-    udp(tap, argv[1])
+    servers = []
+    for part in (tcp, silent, udp):
+        try:
+            part(tap, argv[1], servers)
+        except (OSError, RuntimeError) as error:
+            tap.say(False, f"echo: {part.__name__}", [repr(error)])
+        finally:
+            servers[-1].process.kill()  # if it has not ended
+            servers[-1].process.wait()
     print(f"1..{tap.count}")
     return int(tap.failed)
 
