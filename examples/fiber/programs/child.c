@@ -4,7 +4,7 @@
  *
  *	fiber-child
  *
- * One child stops, is continued, and exits with 7; another does not end within the limit, and is
+ * One child stops, is continued, and exits with 7 when it is told to; another does not end within the limit, and is
  * killed. Since Linux 6.7.
  */
 #include <signal.h>
@@ -26,6 +26,20 @@
 static bool done, too_old;
 static unsigned int turns;
 
+static void stop_and_exit(void)
+{
+	sigset_t set;
+	int number;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	raise(SIGSTOP);
+	/* Not before it was seen to go on: then that cannot be asked any more. */
+	sigwait(&set, &number);
+	_exit(7);
+}
+
 static pid_t start(bool stops)
 {
 	pid_t pid = fork();
@@ -33,10 +47,8 @@ static pid_t start(bool stops)
 	if (pid != 0)
 		return pid;
 	alarm(LIFE);
-	if (stops) {
-		raise(SIGSTOP);
-		_exit(7);
-	}
+	if (stops)
+		stop_and_exit();
 	for (;;)
 		pause();
 }
@@ -74,6 +86,7 @@ static intptr_t wait_for_children(void *unused)
 		too_old = true;
 	kill(pid, SIGCONT);
 	wait_and_tell("first", pid, WCONTINUED, LONG);
+	kill(pid, SIGUSR1);
 	wait_and_tell("first", pid, WEXITED, LONG);
 	pid = start(false);
 	wait_and_tell("second", pid, WEXITED, SHORT);
