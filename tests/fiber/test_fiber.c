@@ -1,0 +1,690 @@
+/* SPDX-License-Identifier: MIT */
+/* The runtime: making it, fibers from their beginning to their end, their stacks. */
+#include "fiber_test.h"
+
+#include <fenv.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define UNDER_ASAN true
+#else
+#define UNDER_ASAN false
+#endif
+
+/* ---- runtimes ---- */
+
+FIBER_TEST(fiber, zero_means_the_default)
+{
+	const struct fiber_config *config = &fiber_runtime_current()->config;
+
+	cr_assert_eq(config->tasks, 256);
+	cr_assert_eq(config->fibers, 64);
+	cr_assert_eq(config->stack_bytes, 65536);
+	cr_assert_eq(config->ring_entries, 64);
+	cr_assert_eq(oring_sq_entries(&fiber_runtime_current()->ring), 64);
+	cr_assert_eq(fiber_init(NULL), -EALREADY, "there is one");
+}
+
+Test(fiber, what_cannot_be_is_refused)
+{
+	struct fiber_config config;
+	struct fiber_runtime runtime;
+
+	memset(&config, 0, sizeof(config));
+	config.fibers = 65537;
+	cr_assert_eq(fiber_runtime_init(&runtime, &config), -EINVAL);
+	cr_assert_eq(fiber_memory_size(&config), 0);
+	config.fibers = 2;
+	config.memory = &config;
+	config.memory_bytes = 4096;
+	cr_assert_eq(fiber_runtime_init(&runtime, &config), -EINVAL, "too small a memory");
+	config.memory = NULL;
+	config.ring_entries = 1U << 20;
+	cr_assert_eq(fiber_runtime_init(&runtime, &config), -EINVAL, "too large a ring");
+}
+
+Test(fiber, without_a_runtime_there_is_an_error)
+{
+	char byte;
+
+	cr_assert_eq(fiber_run(), -EINVAL);
+	cr_assert_eq(fiber_exit(), -EINVAL);
+	cr_assert_eq(fiber_yield(), -EINVAL);
+	cr_assert_eq(fiber_spawn(NULL, NULL, NULL), -EINVAL);
+	cr_assert_null(fiber_user());
+	cr_assert_eq(fiber_self().bits, 0);
+	cr_assert_eq(fiber_read(oring_file_fd(0), &byte, 1, FIBER_HERE, FIBER_FOREVER), -EINVAL);
+	cr_assert_eq(fiber_sleep(1), -EINVAL);
+}
+
+static void forget_user(void *user)
+{
+	++*(int *)user;
+}
+
+static intptr_t look_at_user(void *argument)
+{
+	(void)argument;
+	return fiber_user() != NULL;
+}
+
+Test(fiber, the_user_pointer_is_destroyed_once)
+{
+	struct fiber_config config;
+	int destroyed = 0;
+
+	memset(&config, 0, sizeof(config));
+	config.user = &destroyed;
+	config.user_destroy = forget_user;
+	begin_fibers(&config);
+	cr_assert_eq(fiber_user(), &destroyed);
+	spawn(look_at_user, NULL);
+	run_fibers();
+	cr_assert_eq(destroyed, 0);
+	end_fibers();
+	cr_assert_eq(destroyed, 1);
+}
+
+/* Where the fiber's stack is. */
+static intptr_t stack_of(void *argument)
+{
+	char here;
+
+	(void)argument;
+	return (intptr_t)(uintptr_t)&here;
+}
+
+Test(fiber, the_callers_memory_holds_all)
+{
+	struct fiber_config config;
+	struct fiber_runtime runtime;
+	fiber_handle fiber;
+	intptr_t stack = 0;
+	size_t size, i;
+	char *memory;
+
+	memset(&config, 0, sizeof(config));
+	config.fibers = 3;
+	config.stack_bytes = 20000; /* whole pages are made of it */
+	size = fiber_memory_size(&config);
+	cr_assert_gt(size, 3 * 20480);
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	cr_assert_neq(memory, MAP_FAILED);
+	config.memory = memory;
+	config.memory_bytes = size;
+	cr_assert_eq(fiber_runtime_init(&runtime, &config), 0);
+	cr_assert_eq(fiber_runtime_spawn(&runtime, stack_of, NULL, &fiber), 0);
+	cr_assert_eq(fiber_runtime_run(&runtime), 0);
+	for (i = 0; i < 3 && stack == 0; i++)
+		stack = runtime.fibers[i].value;
+	if (!UNDER_ASAN) /* which has a stack of its own for what is pointed to */
+		cr_assert((char *)stack >= memory && (char *)stack < memory + size,
+			  "not in the memory");
+	cr_assert_eq(fiber_runtime_exit(&runtime), 0);
+	for (i = 0; i < size; i++)
+		memory[i] = 1; /* nothing is guarded any more */
+	cr_assert_eq(munmap(memory, size), 0);
+}
+
+FIBER_TEST(fiber, with_nothing_to_do_it_returns_at_once)
+{
+	int64_t begin = time_now();
+	uint64_t enters = fiber_runtime_current()->enters;
+
+	run_fibers();
+	run_fibers();
+	cr_assert_lt(time_now() - begin, 1000 * MS);
+	cr_assert_eq(fiber_runtime_current()->enters, enters, "the kernel was entered");
+}
+
+static intptr_t park_for_good(void *list)
+{
+	int ret = fiber_park(list, NULL, FIBER_FOREVER);
+
+	note(ret == -ECANCELED ? 'c' : '?');
+	return ret;
+}
+
+FIBER_TEST(fiber, a_deadlock_is_reported)
+{
+	struct fiber_list list = { NULL, NULL };
+	fiber_handle fiber = spawn(park_for_good, &list);
+
+	cr_assert_eq(fiber_run(), -EDEADLK);
+	cr_assert_eq(fiber_run(), -EDEADLK, "again");
+	cr_assert_eq(fiber_live(fiber_runtime_current()), 1);
+	cr_assert_eq(fiber_cancel(fiber), 0);
+	run_fibers();
+	ASSERT_HAPPENED("c");
+}
+
+FIBER_TEST(fiber, exit_cancels_what_is_left)
+{
+	static struct fiber_list list;
+
+	spawn(park_for_good, &list);
+	spawn(park_for_good, &list);
+	cr_assert_eq(fiber_run(), -EDEADLK);
+	cr_assert_eq(fiber_exit(), 0);
+	ASSERT_HAPPENED("cc");
+	begin_fibers(NULL);
+}
+
+static intptr_t never_gives_up(void *list)
+{
+	while (*(bool *)fiber_user() == false)
+		fiber_park(list, NULL, FIBER_FOREVER);
+	return 0;
+}
+
+Test(fiber, exit_does_not_take_the_stack_of_one_that_lives_on)
+{
+	struct fiber_list list = { NULL, NULL };
+	struct fiber_config config;
+	bool enough = false;
+
+	memset(&config, 0, sizeof(config));
+	config.user = &enough;
+	begin_fibers(&config);
+	spawn(never_gives_up, &list);
+	cr_assert_eq(fiber_run(), -EDEADLK);
+	cr_assert_eq(fiber_exit(), -EBUSY);
+	enough = true;
+	cr_assert_eq(fiber_exit(), 0);
+}
+
+Test(fiber, without_io_uring_init_says_so)
+{
+	struct fiber_runtime runtime;
+	struct fiber_config config;
+	int ret, status;
+	pid_t pid = fork();
+
+	/* No descriptor for a ring: a failure like any other, and nothing is left of it. */
+	if (pid == 0) {
+		int fd;
+
+		while ((fd = dup(0)) >= 0 && fd < 60000)
+			;
+		memset(&config, 0, sizeof(config));
+		ret = fiber_runtime_init(&runtime, &config);
+		leave(ret == -EMFILE ? 0 : 1);
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", status);
+}
+
+/* ---- spawn, await, yield ---- */
+
+static intptr_t letter_then_yield(void *letter)
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		note(*(char *)letter);
+		fiber_yield();
+	}
+	return *(char *)letter;
+}
+
+FIBER_TEST(fiber, those_that_yield_alternate_in_the_order_of_their_making)
+{
+	spawn(letter_then_yield, "a");
+	spawn(letter_then_yield, "b");
+	spawn(letter_then_yield, "c");
+	run_fibers();
+	ASSERT_HAPPENED("abcabcabc");
+}
+
+static intptr_t yield_often(void *argument)
+{
+	int i;
+
+	for (i = 0; i < 100000; i++)
+		fiber_yield();
+	(void)argument;
+	return 0;
+}
+
+static intptr_t accept_until_cancelled(void *sock)
+{
+	return fiber_accept(oring_file_fd(*(int *)sock), NULL, NULL, FIBER_FOREVER);
+}
+
+static intptr_t yield_then_cancel(void *fiber)
+{
+	yield_often(NULL);
+	cr_assert_eq(fiber_cancel(*(fiber_handle *)fiber), 0);
+	return 0;
+}
+
+FIBER_TEST(fiber, yields_do_not_enter_the_kernel_while_something_is_in_flight)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fiber_handle accepts;
+
+	cr_assert_eq(bind(sock, (struct sockaddr *)&address, sizeof(sa_family_t)), 0);
+	cr_assert_eq(listen(sock, 1), 0);
+	accepts = spawn(accept_until_cancelled, &sock);
+	spawn(yield_then_cancel, &accepts);
+	run_fibers();
+	cr_assert_leq(fiber_runtime_current()->enters, 8, "%llu enters",
+		      (unsigned long long)fiber_runtime_current()->enters);
+	close(sock);
+}
+
+struct awaited {
+	fiber_handle fiber;
+	intptr_t value;
+	int result;
+};
+
+static intptr_t value_of(void *value)
+{
+	note('v');
+	return (intptr_t)value;
+}
+
+static intptr_t wait_for(void *argument)
+{
+	struct awaited *awaited = argument;
+
+	awaited->result = fiber_await(awaited->fiber, &awaited->value);
+	note('w');
+	return 0;
+}
+
+FIBER_TEST(fiber, all_who_wait_get_the_value_once)
+{
+	struct awaited waits[3];
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		waits[i].value = 0;
+		spawn(wait_for, &waits[i]);
+	}
+	/* It runs after they have begun to wait. */
+	waits[0].fiber = waits[1].fiber = waits[2].fiber = spawn(value_of, (void *)42);
+	run_fibers();
+	ASSERT_HAPPENED("vwww");
+	for (i = 0; i < 3; i++) {
+		cr_assert_eq(waits[i].result, 0);
+		cr_assert_eq(waits[i].value, 42);
+	}
+}
+
+FIBER_TEST(fiber, what_has_ended_is_awaited_at_once_until_its_record_is_used_again)
+{
+	struct awaited wait = { { 0 }, 0, 1 };
+	intptr_t value = 0;
+	int i;
+
+	wait.fiber = spawn(value_of, (void *)7);
+	run_fibers();
+	cr_assert_eq(fiber_await(wait.fiber, &value), 0, "outside of fibers, too");
+	cr_assert_eq(value, 7);
+	spawn(wait_for, &wait);
+	run_fibers();
+	cr_assert_eq(wait.result, 0);
+	cr_assert_eq(wait.value, 7);
+	for (i = 0; i < 64; i++)
+		spawn(value_of, NULL);
+	cr_assert_eq(fiber_await(wait.fiber, &value), -ESTALE, "its record is another's");
+	run_fibers();
+	wait.fiber.bits = 0;
+	cr_assert_eq(fiber_await(wait.fiber, NULL), -ESTALE);
+	wait.fiber.bits = UINT64_MAX;
+	cr_assert_eq(fiber_await(wait.fiber, NULL), -ESTALE);
+}
+
+static intptr_t spawn_many(void *argument)
+{
+	int i;
+
+	(void)argument;
+	for (i = 0; i < 63; i++)
+		fiber_spawn(value_of, NULL, NULL);
+	return 0;
+}
+
+FIBER_TEST(fiber, who_waits_gets_the_value_though_the_record_is_used_before_its_turn)
+{
+	struct awaited wait = { { 0 }, 0, 1 };
+	fiber_handle fiber;
+	int i;
+
+	spawn(wait_for, &wait);
+	fiber = spawn(value_of, (void *)7);
+	wait.fiber = fiber;
+	/* They run between the end of the fiber and the turn of the one that waits. */
+	for (i = 0; i < 3; i++)
+		spawn(spawn_many, NULL);
+	run_fibers();
+	cr_assert_eq(wait.result, 0, "%d", wait.result);
+	cr_assert_eq(wait.value, 7);
+}
+
+static intptr_t wait_for_self(void *argument)
+{
+	(void)argument;
+	return fiber_await(fiber_self(), NULL);
+}
+
+FIBER_TEST(fiber, awaiting_oneself_is_an_error)
+{
+	intptr_t value = 0;
+	fiber_handle fiber = spawn(wait_for_self, NULL);
+
+	cr_assert_eq(fiber_await(fiber, NULL), -EINVAL, "outside of fibers nothing waits");
+	run_fibers();
+	cr_assert_eq(fiber_await(fiber, &value), 0);
+	cr_assert_eq(value, -EDEADLK);
+}
+
+FIBER_TEST(fiber, no_more_than_there_can_be)
+{
+	int i;
+
+	for (i = 0; i < 64; i++)
+		spawn(value_of, NULL);
+	cr_assert_eq(fiber_spawn(value_of, NULL, NULL), -ENOBUFS);
+	run_fibers();
+	spawn(value_of, NULL);
+	run_fibers();
+	cr_assert_eq(fiber_stacks_used(fiber_runtime_current()), 64);
+}
+
+static uint32_t tasks_done;
+
+static intptr_t task(void *argument)
+{
+	(void)argument;
+	fiber_yield();
+	tasks_done++;
+	return 0;
+}
+
+FIBER_TEST(fiber, tasks_wait_for_a_fiber)
+{
+	uint32_t i;
+
+	tasks_done = 0;
+	for (i = 0; i < 64 + 256; i++)
+		cr_assert_eq(fiber_post(task, NULL), 0, "task %u", i);
+	cr_assert_eq(fiber_post(task, NULL), -ENOBUFS);
+	run_fibers();
+	cr_assert_eq(tasks_done, 64 + 256);
+}
+
+/* ---- cancels ---- */
+
+FIBER_TEST(fiber, cancelled_before_it_began_it_never_does)
+{
+	fiber_handle fiber;
+	struct awaited wait = { { 0 }, 0, 1 };
+	intptr_t value = 0;
+
+	spawn(value_of, NULL);
+	fiber = spawn(letter_then_yield, "x");
+	wait.fiber = fiber;
+	spawn(wait_for, &wait);
+	cr_assert_eq(fiber_cancel(fiber), 0);
+	cr_assert_eq(fiber_cancel(fiber), -EALREADY);
+	run_fibers();
+	ASSERT_HAPPENED("vw");
+	cr_assert_eq(wait.result, 0);
+	cr_assert_eq(wait.value, -ECANCELED);
+	cr_assert_eq(fiber_await(fiber, &value), 0);
+	cr_assert_eq(value, -ECANCELED);
+}
+
+static intptr_t yield_and_tell(void *argument)
+{
+	int i, ret;
+
+	(void)argument;
+	for (i = 0; i < 5; i++) {
+		ret = fiber_yield();
+		note(ret == 0 ? 'y' : ret == -ECANCELED ? 'c' : '?');
+	}
+	return 0;
+}
+
+static intptr_t cancel_it(void *fiber)
+{
+	return fiber_cancel(*(fiber_handle *)fiber);
+}
+
+FIBER_TEST(fiber, a_cancel_is_told_once)
+{
+	fiber_handle fiber = spawn(yield_and_tell, NULL);
+
+	spawn(cancel_it, &fiber);
+	run_fibers();
+	ASSERT_HAPPENED("cyyyy");
+	cr_assert_eq(fiber_cancel(fiber), -EALREADY);
+}
+
+static intptr_t shielded(void *argument)
+{
+	(void)argument;
+	cr_assert_not(fiber_shield(true));
+	note(fiber_yield() == 0 ? 'y' : '?');
+	note(fiber_sleep(2 * MS) == 0 ? 's' : '?');
+	cr_assert(fiber_shield(false));
+	note(fiber_yield() == -ECANCELED ? 'c' : '?');
+	note(fiber_yield() == 0 ? 'y' : '?');
+	return 0;
+}
+
+FIBER_TEST(fiber, behind_a_shield_cancels_wait)
+{
+	fiber_handle fiber = spawn(shielded, NULL);
+
+	spawn(cancel_it, &fiber);
+	run_fibers();
+	ASSERT_HAPPENED("yscy");
+}
+
+static intptr_t wait_for_awaited(void *fiber)
+{
+	int ret = fiber_await(*(fiber_handle *)fiber, NULL);
+
+	note(ret == -ECANCELED ? 'c' : ret == 0 ? 'w' : '?');
+	return 0;
+}
+
+FIBER_TEST(fiber, who_waits_for_another_can_be_cancelled)
+{
+	fiber_handle other, waits[2];
+
+	other = spawn(yield_and_tell, NULL);
+	waits[0] = spawn(wait_for_awaited, &other);
+	waits[1] = spawn(wait_for_awaited, &other);
+	spawn(cancel_it, &waits[0]);
+	run_fibers();
+	ASSERT_HAPPENED("ycyyyyw");
+}
+
+/* ---- stacks ---- */
+
+FIBER_TEST(fiber, a_stack_is_used_again)
+{
+	intptr_t first, value;
+	fiber_handle fiber;
+	int i;
+
+	fiber = spawn(stack_of, NULL);
+	run_fibers();
+	cr_assert_eq(fiber_await(fiber, &first), 0);
+	for (i = 0; i < 200; i++) {
+		fiber = spawn(stack_of, NULL);
+		run_fibers();
+		cr_assert_eq(fiber_await(fiber, &value), 0);
+		if (!UNDER_ASAN)
+			cr_assert_eq(value, first, "another stack");
+	}
+	cr_assert_eq(fiber_stacks_used(fiber_runtime_current()), 1);
+}
+
+static intptr_t overrun(void *argument)
+{
+	volatile char frame[4096];
+
+	memset((char *)frame, 1, sizeof(frame));
+	if (argument != NULL)
+		return overrun(argument) + frame[7];
+	return frame[0];
+}
+
+static void *guard_begin, *guard_end;
+
+static void on_fault(int number, siginfo_t *info, void *context)
+{
+	(void)number;
+	(void)context;
+	_exit(info->si_addr >= guard_begin && info->si_addr < guard_end ? 0 : 2);
+}
+
+static intptr_t overrun_soon(void *argument)
+{
+	fiber_yield();
+	return overrun(argument);
+}
+
+/* Two stacks side by side: the upper one's guard page stands between them. */
+Test(fiber, a_stack_overrun_faults_at_the_guard_page)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct sigaction action = { .sa_sigaction = on_fault,
+					    .sa_flags = SA_SIGINFO | SA_ONSTACK };
+		static char other[65536];
+		stack_t stack = { .ss_sp = other, .ss_size = sizeof(other) };
+		fiber_handle fiber;
+
+		begin_fibers(NULL);
+		sigaltstack(&stack, NULL);
+		sigaction(SIGSEGV, &action, NULL);
+		spawn(yield_and_tell, NULL);
+		fiber = spawn(overrun_soon, "");
+		guard_end = fiber_runtime_current()->fibers[(uint32_t)fiber.bits - 1].stack;
+		guard_begin = (char *)guard_end - 4096;
+		fiber_run();
+		_exit(1);
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", status);
+}
+
+/* ---- floating point ---- */
+
+static intptr_t round_up(void *argument)
+{
+	volatile double one = 1, three = 3, result;
+	int i;
+
+	(void)argument;
+	fesetround(FE_UPWARD);
+	for (i = 0; i < 3; i++) {
+		result = one / three;
+		fiber_yield();
+		cr_assert_eq(fegetround(), FE_UPWARD);
+		cr_assert_eq(result, one / three);
+	}
+	return 0;
+}
+
+static intptr_t round_as_ever(void *argument)
+{
+	volatile long double one = 1, three = 3, third = one / three;
+	int i;
+
+	(void)argument;
+	for (i = 0; i < 3; i++) {
+		cr_assert_eq(fegetround(), FE_TONEAREST);
+		fiber_yield();
+		cr_assert(one / three == third, "the x87's rounding");
+	}
+	return 0;
+}
+
+FIBER_TEST(fiber, rounding_is_each_fibers_own)
+{
+	spawn(round_up, NULL);
+	spawn(round_as_ever, NULL);
+	run_fibers();
+	cr_assert_eq(fegetround(), FE_TONEAREST);
+}
+
+/* ---- threads ---- */
+
+static intptr_t count_up(void *count)
+{
+	int i;
+
+	for (i = 0; i < 1000; i++) {
+		++*(int *)count;
+		fiber_yield();
+	}
+	return 0;
+}
+
+static void *run_a_thread(void *count)
+{
+	int ret = fiber_init(NULL);
+
+	if (ret == 0) {
+		fiber_spawn(count_up, count, NULL);
+		fiber_spawn(count_up, count, NULL);
+		ret = fiber_run();
+		fiber_exit();
+	}
+	return (void *)(intptr_t)ret;
+}
+
+Test(fiber, each_thread_has_a_runtime_of_its_own)
+{
+	pthread_t threads[4];
+	int counts[4] = { 0, 0, 0, 0 }, i;
+	void *ret;
+
+	for (i = 0; i < 4; i++)
+		cr_assert_eq(pthread_create(&threads[i], NULL, run_a_thread, &counts[i]), 0);
+	for (i = 0; i < 4; i++) {
+		cr_assert_eq(pthread_join(threads[i], &ret), 0);
+		cr_assert_eq((intptr_t)ret, 0);
+		cr_assert_eq(counts[i], 2000);
+	}
+	cr_assert_null(fiber_runtime_current(), "none of this thread");
+}
+
+static intptr_t run_another(void *runtime)
+{
+	int count = 0;
+
+	cr_assert_eq(fiber_run(), -EINVAL, "it runs already");
+	cr_assert_eq(fiber_runtime_spawn(runtime, count_up, &count, NULL), 0);
+	cr_assert_eq(fiber_runtime_run(runtime), 0);
+	cr_assert_eq(count, 1000);
+	note('r');
+	return 0;
+}
+
+FIBER_TEST(fiber, a_runtime_can_run_inside_another)
+{
+	struct fiber_runtime inner;
+	int ret = fiber_runtime_init(&inner, NULL);
+
+	cr_assert_eq(ret, 0);
+	spawn(run_another, &inner);
+	run_fibers();
+	ASSERT_HAPPENED("r");
+	cr_assert_eq(fiber_runtime_exit(&inner), 0);
+}

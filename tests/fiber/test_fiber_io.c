@@ -1,0 +1,805 @@
+/* SPDX-License-Identifier: MIT */
+/* I/O: only the fiber that asks is suspended; limits of time, cancels, room in the queues. */
+#include "fiber_test.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/wait.h>
+
+/* ---- reading and writing ---- */
+
+static int ends[2]; /* of a pipe: read, write */
+
+static void open_pipe(void)
+{
+	cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+}
+
+static void close_pipe(void)
+{
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static intptr_t read_three(void *text)
+{
+	note('r');
+	return fiber_read(oring_file_fd(ends[0]), text, 3, FIBER_HERE, FIBER_FOREVER);
+}
+
+static intptr_t write_three(void *argument)
+{
+	int i;
+
+	(void)argument;
+	for (i = 0; i < 3; i++) {
+		note('y');
+		fiber_yield();
+	}
+	note('w');
+	return fiber_write(oring_file_fd(ends[1]), "abc", 3, FIBER_HERE, FIBER_FOREVER);
+}
+
+static intptr_t value_of(fiber_handle fiber)
+{
+	intptr_t value = 0;
+	int ret = fiber_await(fiber, &value);
+
+	cr_assert_eq(ret, 0, "%s", strerror(-ret));
+	return value;
+}
+
+FIBER_TEST(fiber_io, only_the_one_that_reads_is_suspended)
+{
+	char text[4] = "";
+	fiber_handle reads;
+
+	open_pipe();
+	reads = spawn(read_three, text);
+	spawn(write_three, NULL);
+	run_fibers();
+	ASSERT_HAPPENED("ryyyw");
+	cr_assert_eq(value_of(reads), 3);
+	cr_assert_str_eq(text, "abc");
+	close_pipe();
+}
+
+static intptr_t cancel_after_a_while(void *fiber)
+{
+	fiber_sleep(2 * MS);
+	return fiber_cancel(*(fiber_handle *)fiber);
+}
+
+FIBER_TEST(fiber_io, a_read_is_cancelled_and_the_file_is_still_good)
+{
+	char text[4] = "";
+	fiber_handle reads;
+
+	open_pipe();
+	reads = spawn(read_three, text);
+	spawn(cancel_after_a_while, &reads);
+	run_fibers();
+	cr_assert_eq(value_of(reads), -ECANCELED);
+	reads = spawn(read_three, text);
+	spawn(write_three, NULL);
+	run_fibers();
+	cr_assert_eq(value_of(reads), 3);
+	cr_assert_str_eq(text, "abc");
+	close_pipe();
+}
+
+/* ---- limits of time ---- */
+
+struct connecting {
+	struct sockaddr_in address;
+	int result;
+	int64_t took;
+};
+
+static intptr_t connect_within_50_ms(void *argument)
+{
+	struct connecting *to = argument;
+	int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int64_t begin = time_now();
+
+	to->result = fiber_connect(oring_file_fd(sock), (struct sockaddr *)&to->address,
+				   sizeof(to->address), 50 * MS);
+	to->took = time_now() - begin;
+	return fiber_close(oring_file_fd(sock));
+}
+
+/* A listener whose backlog is full answers nobody: the black hole. */
+FIBER_TEST(fiber_io, a_connect_into_a_black_hole_ends_at_its_limit)
+{
+	struct connecting to = { .result = 1 };
+	socklen_t length = sizeof(to.address);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fill[8], i;
+
+	to.address.sin_family = AF_INET;
+	to.address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	cr_assert_eq(bind(listener, (struct sockaddr *)&to.address, length), 0);
+	cr_assert_eq(getsockname(listener, (struct sockaddr *)&to.address, &length), 0);
+	cr_assert_eq(listen(listener, 0), 0);
+	for (i = 0; i < 8; i++) {
+		fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		connect(fill[i], (struct sockaddr *)&to.address, length);
+	}
+	usleep(20000);
+	spawn(connect_within_50_ms, &to);
+	run_fibers();
+	cr_assert_eq(to.result, -ETIME, "%s", strerror(-to.result));
+	cr_assert_geq(to.took, 50 * MS);
+	cr_assert_eq(oring_cq_ready(&fiber_runtime_current()->ring), 0);
+	for (i = 0; i < 8; i++)
+		close(fill[i]);
+	close(listener);
+}
+
+static intptr_t poll_with_limit_0(void *results)
+{
+	int *result = results;
+
+	result[0] = fiber_poll(oring_file_fd(ends[0]), POLLIN, 0);
+	result[1] = fiber_poll(oring_file_fd(ends[1]), POLLOUT, 0);
+	cr_assert_eq(write(ends[1], "x", 1), 1);
+	result[2] = fiber_poll(oring_file_fd(ends[0]), POLLIN, 0);
+	return 0;
+}
+
+FIBER_TEST(fiber_io, a_limit_of_0_takes_only_what_is_there)
+{
+	int results[3] = { 0, 0, 0 };
+
+	open_pipe();
+	spawn(poll_with_limit_0, results);
+	run_fibers();
+	cr_assert_eq(results[0], -ETIME, "%d", results[0]);
+	cr_assert_eq(results[1], POLLOUT, "%d", results[1]);
+	cr_assert_eq(results[2], POLLIN, "%d", results[2]);
+	close_pipe();
+}
+
+static intptr_t read_within_10_s(void *argument)
+{
+	char byte;
+
+	(void)argument;
+	return fiber_read(oring_file_fd(ends[0]), &byte, 1, FIBER_HERE, 10000 * MS);
+}
+
+static intptr_t read_within_5_ms(void *argument)
+{
+	char byte;
+
+	(void)argument;
+	return fiber_read(oring_file_fd(ends[0]), &byte, 1, FIBER_HERE, 5 * MS);
+}
+
+FIBER_TEST(fiber_io, an_expired_limit_and_a_cancel_are_different)
+{
+	fiber_handle cancelled, expires;
+
+	open_pipe();
+	cancelled = spawn(read_within_10_s, NULL);
+	expires = spawn(read_within_5_ms, NULL);
+	spawn(cancel_after_a_while, &cancelled);
+	run_fibers();
+	cr_assert_eq(value_of(cancelled), -ECANCELED);
+	cr_assert_eq(value_of(expires), -ETIME);
+	close_pipe();
+}
+
+static intptr_t end_late(void *late)
+{
+	int ret = fiber_sleep(*(int *)late * MS);
+
+	note((char)('0' + *(int *)late / 5));
+	return ret;
+}
+
+static intptr_t end_at(void *time)
+{
+	int ret = fiber_sleep_until(*(int64_t *)time);
+
+	note('a');
+	return ret;
+}
+
+FIBER_TEST(fiber_io, sleepers_wake_in_order)
+{
+	int late[4] = { 30, 5, 20, 10 }, i;
+	int64_t begin = time_now(), at = begin + 15 * MS, past = 1;
+	fiber_handle sleepers[4];
+
+	for (i = 0; i < 4; i++)
+		sleepers[i] = spawn(end_late, &late[i]);
+	spawn(end_at, &at);
+	run_fibers();
+	ASSERT_HAPPENED("12a46");
+	for (i = 0; i < 4; i++)
+		cr_assert_eq(value_of(sleepers[i]), 0);
+	cr_assert_geq(time_now() - begin, 30 * MS);
+	happened[0] = '\0';
+	begin = time_now();
+	spawn(end_at, &past);
+	run_fibers();
+	cr_assert_lt(time_now() - begin, 5000 * MS);
+}
+
+/* ---- room in the queues ---- */
+
+static uint32_t timed_out;
+
+static intptr_t timed_read(void *argument)
+{
+	char byte;
+	int ret = fiber_read(oring_file_fd(ends[0]), &byte, 1, FIBER_HERE, 3 * MS);
+
+	(void)argument;
+	timed_out += ret == -ETIME;
+	return ret;
+}
+
+static const struct fiber_config many = { .fibers = 1000, .stack_bytes = 32768 };
+
+FIBER_TEST_WITH(fiber_io, a_thousand_timed_operations_on_64_entries, &many)
+{
+	struct fiber_runtime *runtime = fiber_runtime_current();
+	uint32_t i;
+
+	open_pipe();
+	timed_out = 0;
+	for (i = 0; i < 1000; i++)
+		spawn(timed_read, NULL);
+	run_fibers();
+	cr_assert_eq(timed_out, 1000);
+	cr_assert_leq(runtime->most_in_flight, oring_cq_entries(&runtime->ring));
+	cr_assert_geq(runtime->most_in_flight, 64, "they were not at it at once");
+	cr_assert_eq(oring_cq_overflow_count(&runtime->ring), 0);
+	close_pipe();
+}
+
+static intptr_t block(void *argument)
+{
+	char byte;
+
+	(void)argument;
+	return fiber_read(oring_file_fd(ends[0]), &byte, 1, FIBER_HERE, FIBER_FOREVER);
+}
+
+/* A chain of as many NOPs as it is told; all in order, none cancelled. */
+static intptr_t chain_of(void *count)
+{
+	uint32_t n = *(uint32_t *)count, i;
+	int32_t results[8];
+	int ret = fiber_chain(n, results);
+
+	if (ret < 0)
+		return ret;
+	for (i = 0; i < n; i++)
+		oring_prep_nop_result(fiber_chain_next(), (int32_t)i);
+	cr_assert_null(fiber_chain_next());
+	cr_assert_eq(fiber_chain_wait(), (int)n);
+	for (i = 0; i < n; i++)
+		cr_assert_eq(results[i], (int32_t)i, "entry %u: %d", i, results[i]);
+	note((char)('0' + n));
+	return 0;
+}
+
+static intptr_t cancel_all(void *fibers)
+{
+	fiber_handle *handles = fibers;
+	int i;
+
+	for (i = 0; i < 14; i++) {
+		fiber_yield();
+		fiber_cancel(handles[i]);
+	}
+	return 0;
+}
+
+static const struct fiber_config few = { .ring_entries = 8 };
+
+/* The queues are full of reads that block; as these are cancelled, who waited longest comes first. */
+FIBER_TEST_WITH(fiber_io, chains_that_wait_for_room_are_not_torn, &few)
+{
+	uint32_t lengths[6] = { 3, 1, 2, 5, 1, 8 };
+	fiber_handle blocks[14];
+	int i;
+
+	open_pipe();
+	for (i = 0; i < 14; i++)
+		blocks[i] = spawn(block, NULL);
+	for (i = 0; i < 6; i++)
+		spawn(chain_of, &lengths[i]);
+	spawn(cancel_all, blocks);
+	run_fibers();
+	cr_assert_eq(strlen(happened), 6, "%s", happened);
+	cr_assert_eq(happened[5], '8', "the last: %s", happened);
+	for (i = 0; i < 14; i++)
+		cr_assert_eq(value_of(blocks[i]), -ECANCELED);
+	close_pipe();
+}
+
+static intptr_t too_long(void *argument)
+{
+	int32_t results[9];
+
+	(void)argument;
+	cr_assert_eq(fiber_chain(9, results), -EINVAL);
+	cr_assert_eq(fiber_chain(0, results), -EINVAL);
+	cr_assert_eq(fiber_chain(4, results), 0);
+	oring_prep_nop(fiber_chain_next());
+	cr_assert_eq(fiber_chain_wait(), 1, "the rest was given back");
+	cr_assert_eq(results[0], 0);
+	return 0;
+}
+
+FIBER_TEST_WITH(fiber_io, a_chain_longer_than_the_ring_is_refused, &few)
+{
+	spawn(too_long, NULL);
+	run_fibers();
+}
+
+/* Cancelled while it waits for room, it has done nothing. */
+FIBER_TEST_WITH(fiber_io, who_waits_for_room_can_be_cancelled, &few)
+{
+	uint32_t length = 8;
+	fiber_handle blocks[14], waits;
+	int i;
+
+	open_pipe();
+	for (i = 0; i < 14; i++)
+		blocks[i] = spawn(block, NULL);
+	waits = spawn(chain_of, &length);
+	spawn(cancel_after_a_while, &waits); /* its sleep waits for room, too */
+	spawn(cancel_all, blocks);
+	run_fibers();
+	cr_assert(value_of(waits) == -ECANCELED || happened[0] == '8');
+	close_pipe();
+}
+
+static intptr_t write_linked(void *argument)
+{
+	static char bytes[3][100000];
+	struct iovec iov[3];
+	int i;
+
+	(void)argument;
+	for (i = 0; i < 3; i++) {
+		memset(bytes[i], 'a' + i, sizeof(bytes[i]));
+		iov[i].iov_base = bytes[i];
+		iov[i].iov_len = sizeof(bytes[i]);
+	}
+	cr_assert_eq(fiber_write_linked(oring_file_fd(ends[1]), iov, 3, FIBER_HERE), 300000);
+	return fiber_close(oring_file_fd(ends[1]));
+}
+
+static intptr_t read_all(void *argument)
+{
+	char buf[7000];
+	int64_t total = 0;
+	int n, i;
+
+	(void)argument;
+	while ((n = fiber_read(oring_file_fd(ends[0]), buf, sizeof(buf), FIBER_HERE,
+			       FIBER_FOREVER)) > 0) {
+		for (i = 0; i < n; i++)
+			cr_assert_eq(buf[i], 'a' + (total + i) / 100000, "byte %lld",
+				     (long long)total + i);
+		total += n;
+	}
+	cr_assert_eq(total, 300000);
+	return n;
+}
+
+/* A pipe holds 64 KiB: none of the three goes in one piece. */
+FIBER_TEST(fiber_io, linked_writes_go_on_where_a_short_one_stopped)
+{
+	open_pipe();
+	cr_assert_eq(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+	cr_assert_eq(fcntl(ends[1], F_SETFL, 0), 0);
+	spawn(write_linked, NULL);
+	spawn(read_all, NULL);
+	run_fibers();
+	close(ends[0]);
+}
+
+static intptr_t write_linked_to_file(void *fd)
+{
+	struct iovec iov[100];
+	char bytes[100], back[100];
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		bytes[i] = (char)i;
+		iov[i].iov_base = &bytes[i];
+		iov[i].iov_len = 1;
+	}
+	cr_assert_eq(fiber_write_linked(oring_file_fd(*(int *)fd), iov, 100, 3), 100);
+	cr_assert_eq(pread(*(int *)fd, back, 100, 3), 100);
+	cr_assert_eq(memcmp(bytes, back, 100), 0);
+	cr_assert_eq(fiber_write_linked(oring_file_fd(-1), iov, 2, 0), -EBADF);
+	return 0;
+}
+
+FIBER_TEST(fiber_io, more_linked_writes_than_entries)
+{
+	char path[] = "/tmp/oring-fiber-XXXXXX";
+	int fd = mkstemp(path);
+
+	cr_assert_geq(fd, 0);
+	unlink(path);
+	spawn(write_linked_to_file, &fd);
+	run_fibers();
+	close(fd);
+}
+
+/* ---- sockets ---- */
+
+static int listener;
+static struct sockaddr_in listens_at;
+
+static void open_listener(void)
+{
+	socklen_t length = sizeof(listens_at);
+
+	memset(&listens_at, 0, sizeof(listens_at));
+	listens_at.sin_family = AF_INET;
+	listens_at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cr_assert_eq(bind(listener, (struct sockaddr *)&listens_at, length), 0);
+	cr_assert_eq(getsockname(listener, (struct sockaddr *)&listens_at, &length), 0);
+	cr_assert_eq(listen(listener, 128), 0);
+}
+
+static intptr_t accept_one(void *argument)
+{
+	(void)argument;
+	return fiber_accept(oring_file_fd(listener), NULL, NULL, FIBER_FOREVER);
+}
+
+static intptr_t cancel_listener(void *argument)
+{
+	int *found = argument;
+
+	fiber_sleep(2 * MS);
+	*found = fiber_cancel_file(oring_file_fd(listener));
+	return 0;
+}
+
+FIBER_TEST(fiber_io, a_cancel_of_the_file_reaches_all_who_wait_for_it)
+{
+	fiber_handle accepts[3];
+	int found = 0, i;
+
+	open_listener();
+	for (i = 0; i < 3; i++)
+		accepts[i] = spawn(accept_one, NULL);
+	spawn(cancel_listener, &found);
+	run_fibers();
+	cr_assert_eq(found, 3, "%d", found);
+	for (i = 0; i < 3; i++)
+		cr_assert_eq(value_of(accepts[i]), -ECANCELED);
+	close(listener);
+}
+
+static intptr_t connect_often(void *count)
+{
+	int i, ret, sock;
+
+	for (i = 0; i < *(int *)count; i++) {
+		struct linger reset = { 1, 0 };
+		char byte;
+
+		sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		cr_assert_eq(setsockopt(sock, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+		ret = fiber_connect(oring_file_fd(sock), (struct sockaddr *)&listens_at,
+				    sizeof(listens_at), FIBER_FOREVER);
+		cr_assert_eq(ret, 0, "%s", strerror(-ret));
+		ret = fiber_recv(oring_file_fd(sock), &byte, 1, 0, 5000 * MS);
+		cr_assert_eq(ret, 1, "%d", ret);
+		fiber_close(oring_file_fd(sock));
+	}
+	return 0;
+}
+
+static intptr_t accept_often(void *count)
+{
+	oring_file files[3];
+	int i, ret;
+
+	/* Two slots: the third is a descriptor. */
+	for (i = 0; i < *(int *)count; i++) {
+		oring_file *file = &files[i % 3];
+
+		ret = fiber_accept_file(oring_file_fd(listener), file, FIBER_FOREVER);
+		cr_assert_eq(ret, 0, "%s", strerror(-ret));
+		cr_assert_eq(fiber_send(*file, "x", 1, 0, FIBER_FOREVER), 1);
+		if (i % 3 == 2) {
+			cr_assert(oring_file_is_slot(files[0]) && oring_file_is_slot(files[1]));
+			cr_assert_not(oring_file_is_slot(files[2]));
+			for (ret = 0; ret < 3; ret++)
+				cr_assert_eq(fiber_close(files[ret]), 0);
+		}
+	}
+	return 0;
+}
+
+static const struct fiber_config two_slots = { .slots = 2 };
+
+FIBER_TEST_WITH(fiber_io, a_full_table_falls_back_to_descriptors_and_no_slot_leaks, &two_slots)
+{
+	int count = 3000;
+
+	open_listener();
+	spawn(accept_often, &count);
+	spawn(connect_often, &count);
+	run_fibers();
+	close(listener);
+}
+
+static intptr_t move_to_slots(void *argument)
+{
+	oring_file file, more;
+	char byte = 0;
+	int other;
+
+	(void)argument;
+	other = dup(ends[0]);
+	cr_assert_eq(fiber_to_slot(ends[0], &file), 0);
+	cr_assert_eq(fcntl(ends[0], F_GETFD), -1, "the descriptor is closed");
+	cr_assert_eq(write(ends[1], "x", 1), 1);
+	cr_assert_eq(fiber_read(file, &byte, 1, FIBER_HERE, FIBER_FOREVER), 1);
+	cr_assert_eq(byte, 'x');
+	cr_assert_eq(fiber_to_slot(ends[1], &more), 0);
+	cr_assert_eq(fiber_to_slot(other, &more), -ENFILE, "two slots");
+	cr_assert_geq(fcntl(other, F_GETFD), 0, "the descriptor is open");
+	cr_assert_eq(fiber_close(file), 0);
+	cr_assert_eq(fiber_to_slot(other, &file), 0);
+	return 0;
+}
+
+FIBER_TEST_WITH(fiber_io, a_descriptor_moves_into_a_slot_or_stays, &two_slots)
+{
+	open_pipe();
+	spawn(move_to_slots, NULL);
+	run_fibers();
+}
+
+static intptr_t poll_hung_up(void *pair)
+{
+	int *socks = pair, ret;
+	char byte;
+
+	cr_assert_eq(write(socks[1], "x", 1), 1);
+	close(socks[1]);
+	ret = fiber_poll(oring_file_fd(socks[0]), POLLIN, FIBER_FOREVER);
+	cr_assert(ret & POLLIN, "%x", ret);
+	cr_assert(ret & POLLHUP, "%x", ret);
+	cr_assert_eq(fiber_recv(oring_file_fd(socks[0]), &byte, 1, 0, FIBER_FOREVER), 1);
+	close(socks[0]);
+	return 0;
+}
+
+FIBER_TEST(fiber_io, data_and_a_hang_up_are_both_told)
+{
+	int pair[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	spawn(poll_hung_up, pair);
+	run_fibers();
+}
+
+static intptr_t exchange_messages(void *pair)
+{
+	int *socks = pair;
+	char one[3] = "ab", two[3] = "cd", back[8] = "";
+	struct iovec iov[2] = { { one, 2 }, { two, 2 } }, in = { back, sizeof(back) };
+	struct msghdr message = { .msg_iov = iov, .msg_iovlen = 2 };
+
+	cr_assert_eq(fiber_sendmsg(oring_file_fd(socks[0]), &message, 0, FIBER_FOREVER), 4);
+	message.msg_iov = &in;
+	message.msg_iovlen = 1;
+	cr_assert_eq(fiber_recvmsg(oring_file_fd(socks[1]), &message, 0, FIBER_FOREVER), 4);
+	cr_assert_str_eq(back, "abcd");
+	cr_assert_eq(fiber_send_all(oring_file_fd(socks[0]), "xyz", 3, 100 * MS), 3);
+	cr_assert_eq(fiber_recv(oring_file_fd(socks[1]), back, 3, MSG_WAITALL, FIBER_FOREVER), 3);
+	cr_assert_eq(close(socks[1]), 0);
+	cr_assert_eq(fiber_send(oring_file_fd(socks[0]), "x", 1, 0, FIBER_FOREVER), -EPIPE,
+		     "and no signal");
+	close(socks[0]);
+	return 0;
+}
+
+FIBER_TEST(fiber_io, messages)
+{
+	int pair[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	spawn(exchange_messages, pair);
+	run_fibers();
+}
+
+static intptr_t send_too_much(void *sock)
+{
+	static char much[1 << 22];
+
+	return (intptr_t)fiber_send_all(oring_file_fd(*(int *)sock), much, sizeof(much), 20 * MS);
+}
+
+FIBER_TEST(fiber_io, a_limit_holds_for_all_of_a_long_send)
+{
+	int pair[2];
+	fiber_handle sends;
+	intptr_t sent;
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	sends = spawn(send_too_much, &pair[0]);
+	run_fibers();
+	sent = value_of(sends);
+	cr_assert(sent > 0 && sent < 1 << 22, "%ld", (long)sent);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+/* ---- files ---- */
+
+static intptr_t use_files(void *folder)
+{
+	int at = *(int *)folder, fd;
+	struct statx stat;
+	char back[16] = "";
+	struct iovec iov[2] = { { "hel", 3 }, { "lo", 2 } },
+		     in[2] = { { back, 2 }, { back + 2, 3 } };
+
+	cr_assert_eq(fiber_mkdirat(at, "d", 0700), 0);
+	fd = fiber_openat(at, "d/f", O_RDWR | O_CREAT | O_CLOEXEC, 0600, FIBER_FOREVER);
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(fiber_writev(oring_file_fd(fd), iov, 2, 0, FIBER_FOREVER), 5);
+	cr_assert_eq(fiber_readv(oring_file_fd(fd), in, 2, 0, FIBER_FOREVER), 5);
+	cr_assert_str_eq(back, "hello");
+	cr_assert_eq(fiber_write_all(oring_file_fd(fd), "HELLO", 5, 1, FIBER_FOREVER), 5);
+	cr_assert_eq(fiber_fsync(oring_file_fd(fd), false, FIBER_FOREVER), 0);
+	cr_assert_eq(fiber_fsync(oring_file_fd(fd), true, FIBER_FOREVER), 0);
+	cr_assert_eq(fiber_close(oring_file_fd(fd)), 0);
+	cr_assert_eq(fiber_close(oring_file_fd(fd)), -EBADF);
+	cr_assert_eq(fiber_statx(at, "d/f", 0, STATX_SIZE, &stat, FIBER_FOREVER), 0);
+	cr_assert_eq(stat.stx_size, 6);
+	cr_assert_eq(fiber_linkat(at, "d/f", at, "d/g", 0), 0);
+	cr_assert_eq(fiber_symlinkat("g", at, "d/h"), 0);
+	cr_assert_eq(faccessat(at, "d/h", F_OK, 0), 0);
+	cr_assert_eq(fiber_renameat(at, "d/g", at, "d/k", 0), 0);
+	cr_assert_neq(faccessat(at, "d/h", F_OK, 0), 0, "it leads nowhere");
+	cr_assert_eq(fiber_unlinkat(at, "d/f", 0), 0);
+	cr_assert_eq(fiber_unlinkat(at, "d/h", 0), 0);
+	cr_assert_eq(fiber_unlinkat(at, "d/k", 0), 0);
+	cr_assert_eq(fiber_unlinkat(at, "d/f", 0), -ENOENT);
+	cr_assert_eq(fiber_unlinkat(at, "d", AT_REMOVEDIR), 0);
+	return 0;
+}
+
+FIBER_TEST(fiber_io, files)
+{
+	char path[] = "/tmp/oring-fiber-XXXXXX";
+	int folder;
+
+	cr_assert_not_null(mkdtemp(path));
+	folder = open(path, O_RDONLY | O_DIRECTORY);
+	spawn(use_files, &folder);
+	run_fibers();
+	close(folder);
+	cr_assert_eq(rmdir(path), 0, "something is left in it");
+}
+
+static intptr_t move_bytes(void *fd)
+{
+	char back[6] = "";
+
+	cr_assert_eq(pwrite(*(int *)fd, "hello", 5, 0), 5);
+	cr_assert_eq(fiber_splice(oring_file_fd(*(int *)fd), 0, oring_file_fd(ends[1]), -1, 5, 0,
+				  FIBER_FOREVER),
+		     5);
+	cr_assert_eq(fiber_read(oring_file_fd(ends[0]), back, 5, FIBER_HERE, FIBER_FOREVER), 5);
+	cr_assert_str_eq(back, "hello");
+	return 0;
+}
+
+FIBER_TEST(fiber_io, splice)
+{
+	char path[] = "/tmp/oring-fiber-XXXXXX";
+	int fd = mkstemp(path);
+
+	unlink(path);
+	open_pipe();
+	spawn(move_bytes, &fd);
+	run_fibers();
+	close_pipe();
+	close(fd);
+}
+
+/* ---- a close is not interrupted ---- */
+
+static intptr_t close_though_cancelled(void *fd)
+{
+	return fiber_close(oring_file_fd(*(int *)fd));
+}
+
+static intptr_t yield_then_close(void *fd)
+{
+	fiber_shield(true);
+	fiber_yield();
+	fiber_shield(false);
+	/* The cancel was not told yet: close is done all the same, and what waits next is told. */
+	cr_assert_eq(close_though_cancelled(fd), 0);
+	return fiber_yield();
+}
+
+static intptr_t cancel_it(void *fiber)
+{
+	return fiber_cancel(*(fiber_handle *)fiber);
+}
+
+FIBER_TEST(fiber_io, a_close_is_not_interrupted)
+{
+	fiber_handle closes;
+	int fd;
+
+	open_pipe();
+	fd = dup(ends[0]);
+	closes = spawn(yield_then_close, &fd);
+	spawn(cancel_it, &closes);
+	run_fibers();
+	cr_assert_eq(value_of(closes), -ECANCELED);
+	cr_assert_eq(fcntl(fd, F_GETFD), -1);
+	close_pipe();
+}
+
+/* ---- children ---- */
+
+static intptr_t wait_for_children(void *argument)
+{
+	int status = 0, ret;
+	pid_t pid;
+
+	(void)argument;
+	pid = fork();
+	if (pid == 0)
+		_exit(7);
+	ret = fiber_wait_child(pid, WEXITED, &status, FIBER_FOREVER);
+	if (ret == -EINVAL) {
+		waitpid(pid, NULL, 0);
+		return ret; /* before 6.7 */
+	}
+	cr_assert_eq(ret, pid, "%d", ret);
+	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 7, "%x", status);
+	pid = fork();
+	if (pid == 0) {
+		raise(SIGSTOP);
+		for (;;)
+			pause();
+	}
+	cr_assert_eq(fiber_wait_child(pid, WSTOPPED, &status, FIBER_FOREVER), pid);
+	cr_assert(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP, "%x", status);
+	cr_assert_eq(fiber_wait_child(pid, WEXITED, &status, 2 * MS), -ETIME);
+	kill(pid, SIGCONT);
+	cr_assert_eq(fiber_wait_child(pid, WCONTINUED, &status, FIBER_FOREVER), pid);
+	cr_assert(WIFCONTINUED(status), "%x", status);
+	kill(pid, SIGTERM);
+	cr_assert_eq(fiber_wait_child(pid, WEXITED, &status, FIBER_FOREVER), pid);
+	cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM, "%x", status);
+	cr_assert_eq(fiber_wait_child(pid, WEXITED, &status, FIBER_FOREVER), -ECHILD);
+	return 0;
+}
+
+FIBER_TEST(fiber_io, children)
+{
+	fiber_handle waits = spawn(wait_for_children, NULL);
+
+	run_fibers();
+	if (value_of(waits) == -EINVAL) {
+		end_fibers();
+		cr_skip_test("WAITID: not on this kernel");
+	}
+}
