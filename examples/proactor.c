@@ -300,9 +300,12 @@ static void answer_requests(struct server *server, struct connection *connection
 		status = http_take(request, in + taken, connection->in_length - taken);
 		if (status == 0)
 			break;
-		connection->out_length +=
-			http_answer(request, status, connection->out + connection->out_length,
-				    &connection->last);
+		if (status == 200 && request->method != HTTP_GET && request->method != HTTP_HEAD)
+			status = 405;
+		connection->last =
+			(status != 200 && status != 405) || http_is_last(request) || request->body;
+		connection->out_length += http_answer(request, status, connection->last,
+						      connection->out + connection->out_length);
 		server->answers++;
 		taken += request->line;
 		memset(request, 0, sizeof(*request));

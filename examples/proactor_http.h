@@ -3,7 +3,8 @@
  * proactor_http.h - as much of HTTP/1.1 as proactor.c serves
  *
  * Nothing of rings here: bytes in, a status and bytes out. Requests have no body;
- * one that has is answered, and the connection ends.
+ * one that has is answered, and the connection ends. What bodies and paths need to be
+ * read is kept for who reads them: fiber/programs/http_request.h.
  */
 #ifndef PROACTOR_HTTP_H
 #define PROACTOR_HTTP_H
@@ -20,7 +21,8 @@
 enum http_method {
 	HTTP_OTHER,
 	HTTP_GET,
-	HTTP_HEAD
+	HTTP_HEAD,
+	HTTP_POST
 };
 
 /* What is known of a head that is being read; all zero before. */
@@ -32,6 +34,13 @@ struct http_request {
 	unsigned int method;
 	unsigned int minor; /* HTTP/1.minor */
 	unsigned int hosts;
+	unsigned int codings; /* lines of Transfer-Encoding */
+	uint32_t target;      /* where it begins */
+	uint32_t target_length;
+	uint64_t length; /* Content-Length, if has_length */
+	bool has_length;
+	bool chunked;
+	bool expects; /* 100-continue */
 	bool close;
 	bool keep_alive;
 	bool body;
@@ -111,7 +120,8 @@ static struct http_text http_trim(struct http_text text)
 }
 
 /* Return: 0, or the status of a request that cannot be served. */
-static unsigned int http_request_line(struct http_request *request, struct http_text line)
+static unsigned int http_request_line(struct http_request *request, const char *data,
+				      struct http_text line)
 {
 	struct http_text method, target;
 
@@ -123,6 +133,10 @@ static unsigned int http_request_line(struct http_request *request, struct http_
 		request->method = HTTP_GET;
 	else if (http_is(method, "HEAD"))
 		request->method = HTTP_HEAD;
+	else if (http_is(method, "POST"))
+		request->method = HTTP_POST;
+	request->target = (uint32_t)(target.begin - data);
+	request->target_length = (uint32_t)http_length(target);
 	if (http_length(line) != 8 || memcmp(line.begin, "HTTP/", 5) != 0 || line.begin[6] != '.' ||
 	    line.begin[5] < '0' || line.begin[5] > '9' || line.begin[7] < '0' ||
 	    line.begin[7] > '9')
@@ -146,10 +160,29 @@ static void http_options(struct http_request *request, struct http_text list)
 	} while (more);
 }
 
+/* Return: 0, or 400. A length that is told twice has to be the same. */
+static unsigned int http_content_length(struct http_request *request, struct http_text value)
+{
+	uint64_t length = 0;
+	const char *c;
+
+	for (c = value.begin; c < value.end; c++) {
+		if (*c < '0' || *c > '9')
+			return 400;
+		length = length > UINT64_MAX / 16 ? UINT64_MAX / 16
+						  : length * 10 + (uint64_t)(*c - '0');
+	}
+	if (http_length(value) == 0 || (request->has_length && request->length != length))
+		return 400;
+	request->has_length = true;
+	request->length = length;
+	request->body |= length > 0;
+	return 0;
+}
+
 static unsigned int http_header(struct http_request *request, struct http_text value)
 {
 	struct http_text name;
-	const char *c;
 
 	if (!http_split(&value, ':', &name) || !http_is_token(name) ||
 	    !http_is_printable(value, ""))
@@ -159,16 +192,14 @@ static unsigned int http_header(struct http_request *request, struct http_text v
 		request->hosts++;
 	else if (http_is_word(name, "Connection"))
 		http_options(request, value);
-	else if (http_is_word(name, "Transfer-Encoding"))
+	else if (http_is_word(name, "Content-Length"))
+		return http_content_length(request, value);
+	else if (http_is_word(name, "Expect"))
+		request->expects |= http_is_word(value, "100-continue");
+	else if (http_is_word(name, "Transfer-Encoding")) {
 		request->body = true;
-	else if (http_is_word(name, "Content-Length")) {
-		if (http_length(value) == 0)
-			return 400;
-		for (c = value.begin; c < value.end; c++) {
-			if (*c < '0' || *c > '9')
-				return 400;
-			request->body |= *c != '0';
-		}
+		request->codings++;
+		request->chunked = http_is_word(value, "chunked");
 	}
 	return 0;
 }
@@ -176,9 +207,7 @@ static unsigned int http_header(struct http_request *request, struct http_text v
 /* The empty line was reached. */
 static unsigned int http_judge(const struct http_request *request)
 {
-	if (request->hosts > 1 || (request->hosts == 0 && request->minor > 0))
-		return 400;
-	return request->method == HTTP_OTHER ? 405 : 200;
+	return request->hosts > 1 || (request->hosts == 0 && request->minor > 0) ? 400 : 200;
 }
 
 /*
@@ -212,7 +241,7 @@ static unsigned int http_take(struct http_request *request, const char *data, ui
 		else if (http_length(line) == 0)
 			status = request->blank++ > 0 ? 400 : 0;
 		else if (request->lines++ == 0)
-			status = http_request_line(request, line);
+			status = http_request_line(request, data, line);
 		else
 			status = http_header(request, line);
 	}
@@ -227,36 +256,58 @@ static const struct http_answer {
 } http_answers[] = {
 	{ 200, "200 OK", "", "hello, world\n" },
 	{ 400, "400 Bad Request", "", "bad request\n" },
+	{ 404, "404 Not Found", "", "not found\n" },
 	{ 405, "405 Method Not Allowed", "Allow: GET, HEAD\r\n", "method not allowed\n" },
+	{ 408, "408 Request Timeout", "", "request took too long\n" },
+	{ 413, "413 Content Too Large", "", "content too large\n" },
 	{ 431, "431 Request Header Fields Too Large", "", "request too large\n" },
+	{ 501, "501 Not Implemented", "", "not implemented\n" },
 	{ 505, "505 HTTP Version Not Supported", "", "version not supported\n" },
 };
 
-/*
- * Write an answer of less than HTTP_ANSWER_MAX bytes.
- *
- * Return: its length. @last: set if the connection has to end after it.
- */
-static uint32_t http_answer(const struct http_request *request, unsigned int status, char *out,
-			    bool *last)
+static const struct http_answer *http_answer_of(unsigned int status)
 {
 	const struct http_answer *answer = http_answers;
-	const char *option = "";
 
 	while (answer->status != status)
 		answer++;
-	if ((status != 200 && status != 405) || request->close || request->body ||
-	    (request->minor == 0 && !request->keep_alive)) {
-		*last = true;
+	return answer;
+}
+
+/* Write what stands before @length bytes of a body. Return: its length. */
+static uint32_t http_answer_head(const struct http_request *request, unsigned int status,
+				 size_t length, bool last, char *out)
+{
+	const struct http_answer *answer = http_answer_of(status);
+	const char *option = "";
+
+	if (last)
 		option = "Connection: close\r\n";
-	} else if (request->minor == 0) {
+	else if (request->minor == 0)
 		option = "Connection: keep-alive\r\n";
-	}
 	return (uint32_t)snprintf(out, HTTP_ANSWER_MAX,
 				  "HTTP/1.1 %s\r\n%sContent-Type: text/plain\r\n"
-				  "Content-Length: %zu\r\n%s\r\n%s",
-				  answer->line, answer->headers, strlen(answer->body), option,
-				  request->method == HTTP_HEAD ? "" : answer->body);
+				  "Content-Length: %zu\r\n%s\r\n",
+				  answer->line, answer->headers, length, option);
+}
+
+/* Write an answer of less than HTTP_ANSWER_MAX bytes. Return: its length. */
+static uint32_t http_answer(const struct http_request *request, unsigned int status, bool last,
+			    char *out)
+{
+	const char *body = http_answer_of(status)->body;
+	uint32_t length = http_answer_head(request, status, strlen(body), last, out);
+
+	if (request->method == HTTP_HEAD)
+		return length;
+	memcpy(out + length, body, strlen(body));
+	return length + (uint32_t)strlen(body);
+}
+
+/* Whether the client wants the connection to end after its answer. */
+static bool http_is_last(const struct http_request *request)
+{
+	return request->close || (request->minor == 0 && !request->keep_alive);
 }
 
 #endif
