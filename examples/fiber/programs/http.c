@@ -4,44 +4,24 @@
  *
  *	fiber-http [-p PORT] [-r FOLDER] [-c CONNECTIONS] [-t MILLISECONDS]
  *
- * converse() reads from top to bottom, although it waits in many places. Limits of time
+ * answer() reads from top to bottom, although it waits in many places. Limits of time
  * are one fiber's matter, which walks over the connections now and then and cancels those that
  * are late: nothing is armed for each receive. At the end (SIGINT) it tells how
  * many requests there were, and how often the kernel was entered.
  *
  * What is said is in http_request.h; http_epoll.c says the same without fibers.
  */
-#include <inttypes.h>
-#include <poll.h>
-
-#include "fiber_io.h"
-#include "fiber_sync.h"
-#include "http_options.h"
 #include "http_request.h"
-#include "program.h"
-
-#define OTHERS 3 /* fibers that are no connections */
+#include "http_service.h"
 
 struct connection {
-	struct connection *next_free;
-	int sock;
-	fiber_handle fiber;
+	struct http_seat seat;
 	int64_t since; /* of the request, or of the silence */
-	bool open;
 	bool late;
 	struct http_talk talk;
 };
 
-static struct server {
-	struct http_options options;
-	int listener, signals;
-	struct connection *connections, *free;
-	struct fiber_semaphore room; /* connections that are free */
-	fiber_handle acceptor, watchman;
-	int64_t now; /* as the watchman saw it last */
-	bool ends;
-	uint64_t requests;
-} server;
+static int64_t now; /* as the watchman saw it last */
 
 /* ---- one connection ---- */
 
@@ -53,16 +33,15 @@ static bool flush(struct connection *connection)
 	if (length == 0)
 		return true;
 	talk->done = 0;
-	connection->since = server.now;
-	return fiber_send_all(oring_file_fd(connection->sock), talk->out, length, FIBER_FOREVER) ==
-	       length;
+	connection->since = now;
+	return fiber_send_all(connection->seat.sock, talk->out, length, FIBER_FOREVER) == length;
 }
 
 static bool receive(struct connection *connection)
 {
 	struct http_talk *talk = &connection->talk;
-	int ret = fiber_recv(oring_file_fd(connection->sock), talk->in + talk->used,
-			     HTTP_IN - talk->used, 0, FIBER_FOREVER);
+	int ret = fiber_recv(connection->seat.sock, talk->in + talk->used, HTTP_IN - talk->used, 0,
+			     FIBER_FOREVER);
 
 	if (ret > 0)
 		talk->used += (uint32_t)ret;
@@ -75,10 +54,10 @@ static bool receive(struct connection *connection)
  */
 static void linger(struct connection *connection)
 {
-	connection->since = server.now;
-	shutdown(connection->sock, SHUT_WR);
-	while (!server.ends && fiber_recv(oring_file_fd(connection->sock), connection->talk.in,
-					  HTTP_IN, 0, FIBER_FOREVER) > 0)
+	connection->since = now;
+	shutdown(connection->seat.fd, SHUT_WR);
+	while (!http_service.ends && fiber_recv(connection->seat.sock, connection->talk.in, HTTP_IN,
+						0, FIBER_FOREVER) > 0)
 		;
 }
 
@@ -90,7 +69,7 @@ static int open_file(const char *path, uint64_t *size)
 	int fd, ret;
 
 	if (sqe != NULL)
-		oring_prep_openat2(sqe, server.options.root, path, &how, sizeof(how));
+		oring_prep_openat2(sqe, http_service.options.root, path, &how, sizeof(how));
 	fd = fiber_wait();
 	if (fd < 0)
 		return fd;
@@ -143,7 +122,7 @@ static bool serve_file(struct connection *connection)
 	return good;
 }
 
-static void converse(struct connection *connection)
+static void answer(struct connection *connection)
 {
 	struct http_talk *talk = &connection->talk;
 	bool good = true;
@@ -154,7 +133,7 @@ static void converse(struct connection *connection)
 			good = flush(connection);
 			if (!good || receive(connection))
 				break;
-			if (!connection->late || server.ends || !http_late(talk))
+			if (!connection->late || http_service.ends || !http_late(talk))
 				return;
 			break;
 		case HTTP_WRITE:
@@ -171,132 +150,44 @@ static void converse(struct connection *connection)
 	}
 }
 
-static intptr_t connection_main(void *argument)
+static void converse(struct http_seat *seat)
 {
-	struct connection *connection = argument;
+	struct connection *connection = (struct connection *)seat;
 
-	converse(connection);
-	server.requests += connection->talk.answers;
-	connection->open = false;
-	fiber_close(oring_file_fd(connection->sock));
-	connection->next_free = server.free;
-	server.free = connection;
-	fiber_semaphore_post(&server.room);
-	return 0;
-}
-
-/* ---- the others ---- */
-
-static void begin(int fd)
-{
-	struct connection *connection = server.free;
-
-	server.free = connection->next_free;
-	connection->sock = fd;
-	connection->since = server.now;
+	connection->since = now;
 	connection->late = false;
-	connection->open = true;
-	http_begin(&connection->talk, server.options.root >= 0);
-	/* There is a fiber for each. */
-	fiber_spawn(connection_main, connection, &connection->fiber);
+	http_begin(&connection->talk, http_service.options.root >= 0);
+	answer(connection);
+	http_service.requests += connection->talk.answers;
 }
 
-static intptr_t accept_all(void *argument)
-{
-	int ret = 0;
-
-	(void)argument;
-	while (!server.ends && fiber_semaphore_wait(&server.room, FIBER_FOREVER) == 0) {
-		ret = fiber_accept(oring_file_fd(server.listener), NULL, NULL, FIBER_FOREVER);
-		if (ret >= 0) {
-			begin(ret);
-			continue;
-		}
-		fiber_semaphore_post(&server.room);
-		/* Out of descriptors, perhaps: others give some back. */
-		if (ret == -ECANCELED || fiber_sleep(10000000) < 0)
-			break;
-	}
-	return ret;
-}
+/* ---- limits of time ---- */
 
 static intptr_t watch(void *argument)
 {
 	uint32_t i;
 
 	(void)argument;
-	while (fiber_sleep(server.options.limit / 4) == 0) {
-		server.now = http_clock();
-		for (i = 0; i < server.options.connections; i++) {
-			struct connection *connection = &server.connections[i];
+	while (fiber_sleep(http_service.options.limit / 4) == 0) {
+		now = http_clock();
+		for (i = 0; i < http_service.options.connections; i++) {
+			struct connection *connection = (struct connection *)http_seat(i);
 
-			if (!connection->open ||
-			    server.now - connection->since < server.options.limit)
+			if (!connection->seat.taken ||
+			    now - connection->since < http_service.options.limit)
 				continue;
 			connection->late = true;
-			fiber_cancel(connection->fiber);
+			fiber_cancel(connection->seat.fiber);
 		}
 	}
 	return 0;
 }
 
-static intptr_t wait_for_signal(void *argument)
-{
-	uint32_t i;
-
-	(void)argument;
-	fiber_poll(oring_file_fd(server.signals), POLLIN, FIBER_FOREVER);
-	server.ends = true;
-	fiber_cancel(server.acceptor);
-	fiber_cancel(server.watchman);
-	for (i = 0; i < server.options.connections; i++) {
-		if (server.connections[i].open)
-			fiber_cancel(server.connections[i].fiber);
-	}
-	return 0;
-}
-
-static bool prepare(void)
-{
-	uint32_t i;
-
-	server.connections = calloc(server.options.connections, sizeof(*server.connections));
-	server.signals = http_signals();
-	if (server.connections == NULL || server.signals < 0) {
-		perror("http");
-		return false;
-	}
-	for (i = server.options.connections; i-- > 0;) {
-		server.connections[i].next_free = server.free;
-		server.free = &server.connections[i];
-	}
-	fiber_semaphore_init(&server.room, server.options.connections);
-	server.now = http_clock();
-	server.listener = http_listen(server.options.port, 0);
-	return server.listener >= 0;
-}
-
 int main(int argc, char **argv)
 {
-	struct fiber_config config = { 0 };
-	int status;
-
-	server.options = http_arguments("fiber-http", argc, argv, true);
-	/* A place in the queues for all that may wait at once: who receives holds one. */
-	config.fibers = config.ring_entries = server.options.connections + OTHERS;
-	status = program_begin("fiber-http", &config);
-	if (status != 0)
-		return status;
-	status = 1;
-	if (prepare()) {
-		fiber_spawn(accept_all, NULL, &server.acceptor);
-		fiber_spawn(watch, NULL, &server.watchman);
-		fiber_spawn(wait_for_signal, NULL, NULL);
-		status = fiber_run() < 0;
-		printf("%" PRIu64 " requests, %" PRIu64 " enters\n", server.requests,
-		       fiber_runtime_current()->enters);
-	}
-	fiber_exit();
-	free(server.connections);
-	return status;
+	http_service.options = http_arguments("fiber-http", argc, argv, true);
+	http_service.converse = converse;
+	http_service.seat_bytes = sizeof(struct connection);
+	now = http_clock();
+	return http_serve_all("fiber-http", watch);
 }

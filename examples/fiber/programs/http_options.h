@@ -34,9 +34,9 @@ static void http_usage(const char *program, bool files)
 {
 	fprintf(stderr,
 		"usage: %s [-p PORT]%s [-c CONNECTIONS] [-t MILLISECONDS]\n"
-		"Serves 127.0.0.1 until SIGINT. -c: connections at once (256). -t: limit of a\n"
-		"request, and of silence (10000).\n",
-		program, files ? " [-r FOLDER]" : "");
+		"Serves 127.0.0.1 until SIGINT. -c: connections at once (256). -t: limit of %s"
+		"silence (10000).\n",
+		program, files ? " [-r FOLDER]" : "", files ? "a request, and of " : "");
 	if (files)
 		fprintf(stderr,
 			"-r: the folder of the files that are served; without it, a line.\n");
@@ -110,7 +110,7 @@ static int http_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static int64_t http_clock(void)
+static inline int64_t http_clock(void)
 {
 	struct timespec time;
 
