@@ -431,7 +431,9 @@ class Served:
 
     def finish(self):
         """(requests, enters or calls), as told at the end."""
+        begin = time.monotonic()
         status = self.process.end()
+        check(time.monotonic() - begin < 5, "its end took", time.monotonic() - begin)
         self.ended = True
         line = self.process.line("requests,")
         check(status == 0, "status", status, *self.process.said)

@@ -65,7 +65,7 @@ static int open_file(const char *path, uint64_t *size)
 {
 	struct open_how how = http_how();
 	struct oring_sqe *sqe = fiber_operation(FIBER_FOREVER);
-	struct statx about;
+	struct statx about = { 0 };
 	int fd, ret;
 
 	if (sqe != NULL)

@@ -162,7 +162,7 @@ static int http_character(struct http_text *text)
 	return high < 0 || low < 0 || value < ' ' || value == 0x7f ? -1 : value;
 }
 
-/* Whether a part of @path is "..": whoever opens it does not leave his folder either, this is the first wall. */
+/* Whether a part of @path is "..". Who opens it does not leave his folder either: two walls. */
 static bool http_climbs(const char *path)
 {
 	while (path != NULL) {

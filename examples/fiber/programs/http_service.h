@@ -48,7 +48,10 @@ static intptr_t http_seat_main(void *argument)
 {
 	struct http_seat *seat = argument;
 
-	http_service.converse(seat);
+	/* Only now: cancelled before it began, it would never give its seat back. */
+	seat->taken = true;
+	if (!http_service.ends)
+		http_service.converse(seat);
 	seat->taken = false;
 	fiber_close(seat->sock);
 	seat->next_free = http_service.free;
@@ -65,7 +68,6 @@ static void http_seat_take(int fd)
 	memset(seat, 0, sizeof(*seat));
 	seat->fd = fd;
 	seat->sock = oring_file_fd(fd);
-	seat->taken = true;
 	/* There is a fiber for each. */
 	fiber_spawn(http_seat_main, seat, &seat->fiber);
 }
@@ -124,7 +126,7 @@ static bool http_prepare(const char *program)
 	return http_service.listener >= 0;
 }
 
-/* Serve until the signal. @other: one more fiber, cancelled at the end; NULL: none. Exit status of the program. */
+/* Serve until the signal. @other: one more fiber, cancelled at the end; NULL: none. Return: exit status. */
 static int http_serve_all(const char *program, fiber_function other)
 {
 	struct fiber_config config = { 0 };
