@@ -323,7 +323,9 @@ static unsigned int make_questions(const char *argument, struct question *questi
 
 static int run(struct question *questions, unsigned int n)
 {
-	const struct fiber_config config = { .fibers = AT_ONCE, .tasks = n };
+	const struct fiber_config config = { .fibers = AT_ONCE,
+					     .tasks = n,
+					     .ring_entries = 2 * AT_ONCE };
 	int status = program_begin("dns", &config);
 	unsigned int i;
 
