@@ -94,6 +94,7 @@ class Peer:
 
     def _run(self):
         raw, _ = self.listener.accept()
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         raw.settimeout(program.LIMIT)
         with raw:
             try:

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -53,6 +54,14 @@ static inline bool net_address_parse(const char *text, struct net_address *addre
 	address->length = sizeof(*v6);
 	return inet_pton(AF_INET6, host + 1, &v6->sin6_addr) == 1 &&
 	       net_port(colon + 1, &v6->sin6_port);
+}
+
+/** net_no_delay - send at once what is sent, for those who wait for an answer to it. */
+static inline void net_no_delay(int sock)
+{
+	const int on = 1;
+
+	setsockopt(sock, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
 /** net_now - nanoseconds of CLOCK_MONOTONIC. */

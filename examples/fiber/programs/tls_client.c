@@ -85,6 +85,7 @@ static intptr_t client(void *argument)
 	int fd = socket(server.bytes.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int *result = argument;
 
+	net_no_delay(fd);
 	*result = fd < 0 ? -errno : connect_and_talk(oring_file_fd(fd));
 	if (fd >= 0)
 		fiber_close(oring_file_fd(fd));

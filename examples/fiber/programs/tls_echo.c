@@ -72,6 +72,7 @@ static intptr_t serve(void *argument)
 	uint64_t bytes = 0;
 	int ret = tls_stream_init(&stream, context, oring_file_fd(connection->fd), limit);
 
+	net_no_delay(connection->fd);
 	if (ret == 0) {
 		ret = echo(&stream, &bytes);
 		stream.limit = LEAVE_LIMIT;
