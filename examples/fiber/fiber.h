@@ -52,7 +52,7 @@ struct fiber_config {
 	uint32_t fibers;       /* that are alive at once: 64; at most 65536 */
 	uint32_t tasks;	       /* that wait for a fiber (fiber_post()): 256 */
 	uint32_t stack_bytes;  /* of each fiber, whole pages: 65536 */
-	uint32_t ring_entries; /* 64; at least 8 */
+	uint32_t ring_entries; /* 64; at least 8. See fiber_operation() */
 	uint32_t slots;	       /* registered files: none */
 	bool pin;	       /* fiber_run() pins its thread to @cpu */
 	uint32_t cpu;
@@ -260,8 +260,10 @@ bool fiber_shield(bool on);
  *		oring_prep_ftruncate(sqe, file, length);
  *	return fiber_wait();
  *
- * Waits for room in the queues, first come, first served. The entry has its identity. One that
- * completes more than once is not for this.
+ * Waits for room in the queues, first come, first served; that counts against the limit. There is
+ * room for 7/4 of ring_entries at once, where an operation with a limit counts twice: a server has
+ * as many as there are connections that wait. The entry has its identity. One that completes more
+ * than once is not for this.
  *
  * Return: NULL if there is none: fiber_wait() says why.
  */

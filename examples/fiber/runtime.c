@@ -501,8 +501,25 @@ static int flush(struct fiber_runtime *runtime)
 	return ret;
 }
 
+/* Places in the queues for @n entries: of @limit, what is left after the wait for them remains. */
+static int wait_for_room(struct fiber *self, uint32_t n, int64_t *limit)
+{
+	int64_t begun = now(), gone;
+	int ret;
+
+	self->wanted = n;
+	ret = fiber_park(&self->runtime->room, NULL, *limit);
+	if (ret < 0)
+		return ret;
+	self->runtime->promised -= n;
+	gone = now() - begun;
+	if (*limit > 0)
+		*limit = gone < *limit ? *limit - gone : 0;
+	return 0;
+}
+
 /* Begin an operation of @n entries: there is room for them when this returns 0. */
-static int begin(struct fiber *self, uint32_t n, int32_t *results)
+static int begin(struct fiber *self, uint32_t n, int32_t *results, int64_t *limit)
 {
 	struct fiber_runtime *runtime = self->runtime;
 	int ret;
@@ -512,11 +529,9 @@ static int begin(struct fiber *self, uint32_t n, int32_t *results)
 	if (n > oring_sq_entries(&runtime->ring))
 		return -EINVAL;
 	if (runtime->room.first != NULL || !has_room(runtime, n)) {
-		self->wanted = n;
-		ret = fiber_park(&runtime->room, NULL, FIBER_FOREVER);
+		ret = wait_for_room(self, n, limit);
 		if (ret < 0)
 			return ret;
-		runtime->promised -= n;
 	}
 	if (oring_sq_space(&runtime->ring) < n) {
 		ret = flush(runtime);
@@ -539,7 +554,7 @@ struct oring_sqe *fiber_operation(int64_t limit)
 
 	if (self == NULL)
 		return NULL;
-	self->refused = begin(self, limit < 0 ? 1 : 2, self->own_results);
+	self->refused = begin(self, limit < 0 ? 1 : 2, self->own_results, &limit);
 	if (self->refused < 0)
 		return NULL;
 	if (limit < 0) {
@@ -598,11 +613,12 @@ int fiber_wait(void)
 int fiber_chain(uint32_t n, int32_t *results)
 {
 	struct fiber *self = current();
+	int64_t limit = FIBER_FOREVER;
 	int ret;
 
 	if (self == NULL || n == 0 || n > 255)
 		return -EINVAL;
-	ret = begin(self, n, results);
+	ret = begin(self, n, results, &limit);
 	if (ret < 0)
 		return ret;
 	ret = oring_chain_begin(&self->chain, &self->runtime->ring, n);
@@ -737,6 +753,7 @@ static bool look(struct fiber_runtime *runtime)
 		int ret = 0;
 
 		expire(runtime);
+		let_in(runtime); /* who waited first may have gone without what the next one needs */
 		send_cancels(runtime);
 		asleep = runtime->ready == NULL;
 		if (asleep) {
