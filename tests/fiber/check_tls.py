@@ -53,6 +53,7 @@ class Case:
 
     def __init__(self, build, folder, tap):
         self.build, self.folder, self.tap = build, folder, tap
+        self.servers = []
         self.context = ssl.create_default_context(cafile=self.file("ca.pem"))
 
     def file(self, name):
@@ -61,6 +62,7 @@ class Case:
     def server(self, *options, certificate="cert.pem"):
         """(our server, its port)"""
         server = program.Server(self.build, "tls-echo", *options, self.file(certificate), self.file("key.pem"))
+        self.servers.append(server)
         return server, int(server.line("listening on").rsplit(":", 1)[1])
 
     def client(self, port, sent, *options, ca="ca.pem", name=NAME):
@@ -76,6 +78,16 @@ class Case:
         except Exception:
             raw.close()
             raise
+
+    def run(self, test):
+        """What goes wrong is told, and leaves no server behind."""
+        try:
+            test(self)
+        except Exception as error:  # pylint: disable=broad-except
+            self.say(False, test.__name__, repr(error))
+        for server in self.servers:
+            server.end()
+        self.servers.clear()
 
     def say(self, good, name, *notes):
         self.tap.say(bool(good), name, [] if good else [str(note) for note in notes])
@@ -442,7 +454,7 @@ def main(argv):
             tap.say(True, "tls", skip=reason)
         else:
             for test in (same_side, python_client, hostile_clients, many, python_server, arguments):
-                test(case)
+                case.run(test)
     print(f"1..{tap.count}")
     return int(tap.failed)
 
