@@ -73,6 +73,7 @@ extern const struct bench *const bench_queues[];
 extern const struct bench *const bench_echo[];
 extern const struct bench *const bench_zc[];
 extern const struct bench *const bench_setup[];
+extern const struct bench *const bench_fiber[];
 extern const struct bench *const bench_growth[];
 
 /* The version of liburing that this program is linked with, or NULL. */

@@ -2,7 +2,7 @@
 /*
  * echo - a TCP server on loopback sends back what it receives: its CPU time per message
  *
- * The servers are in echo_ours.c, echo_epoll.c and echo_liburing.c; the load generator is in
+ * The servers are in echo_ours.c, echo_fiber.c, echo_epoll.c and echo_liburing.c; the load generator is in
  * echo_client.c. This is what they have in common.
  */
 #define _GNU_SOURCE
@@ -272,12 +272,12 @@ void echo_end(struct echo *echo, struct bench_time *time)
 /* ---- the benchmarks ---- */
 
 static const struct bench_contender *const all[] = {
-	&echo_ours, &echo_ours_plain, &echo_epoll, &echo_L0, &echo_L1, NULL,
+	&echo_ours, &echo_ours_plain, &echo_fiber, &echo_epoll, &echo_L0, &echo_L1, NULL,
 };
 
 static const struct bench_contender *const with_spin[] = {
-	&echo_ours, &echo_ours_plain, &echo_ours_spin, &echo_epoll, &echo_epoll_spin,
-	&echo_L0,   &echo_L1,	      &echo_L1_spin,   NULL,
+	&echo_ours,	  &echo_ours_plain, &echo_ours_spin, &echo_fiber,   &echo_epoll,
+	&echo_epoll_spin, &echo_L0,	    &echo_L1,	     &echo_L1_spin, NULL,
 };
 
 static const struct bench_contender *const grown[] = { &echo_ours, &echo_epoll, &echo_L1, NULL };

@@ -61,6 +61,6 @@ void echo_memory_free(void *memory, size_t bytes);
 uint32_t echo_buffers(const struct echo *echo);
 
 extern const struct bench_contender echo_ours, echo_ours_plain, echo_ours_spin, echo_epoll,
-	echo_epoll_spin, echo_L0, echo_L1, echo_L1_spin;
+	echo_fiber, echo_epoll_spin, echo_L0, echo_L1, echo_L1_spin;
 
 #endif

@@ -32,8 +32,8 @@
 #define RINGS_MAX      16 /* registered descriptors of rings that a thread can have */
 
 static const struct bench *const *const lists[] = {
-	bench_nop,  bench_wait, bench_read,  bench_queues,
-	bench_echo, bench_zc,	bench_setup, bench_growth,
+	bench_nop, bench_wait,	bench_read,  bench_queues, bench_echo,
+	bench_zc,  bench_setup, bench_fiber, bench_growth,
 };
 
 static struct {

@@ -138,7 +138,8 @@ struct fiber_runtime {
 	uint32_t stacks_free, stacks_low; /* low: the fewest that were free */
 	uint32_t free_first, free_count;
 	uint32_t task_first, task_count;
-	int error; /* of the ring: ends the run */
+	int error;    /* of the ring: ends the run */
+	bool stopped; /* by fiber_stop() */
 	struct fiber *fibers;
 	uint32_t *free; /* records, first in, first out: results stay as long as possible */
 	void **stacks;	/* the free ones, last in, first out: they are warm */
@@ -165,11 +166,14 @@ int fiber_runtime_init(struct fiber_runtime *runtime, const struct fiber_config 
 /**
  * fiber_runtime_run - run until all fibers have ended and no task waits
  *
- * Return: 0, at once if there is none; -EDEADLK: fibers are left, and nothing is in flight
+ * Return: 0, at once if there is none; 1 after fiber_stop(); -EDEADLK: fibers are left, and nothing is in flight
  * that could wake them (fiber_live() says how many: cancel them, or let others go on);
  * an error of the ring.
  */
 int fiber_runtime_run(struct fiber_runtime *runtime);
+
+/** fiber_stop - fiber_run() returns 1 when the fibers that are ready have had their turn; run again goes on. */
+void fiber_stop(void);
 
 /**
  * fiber_runtime_exit - cancel what is left, end the ring, give the memory back
@@ -201,7 +205,8 @@ uint32_t fiber_stacks_used(const struct fiber_runtime *runtime);
  * fiber_runtime_spawn - a new fiber; it runs when it is its turn
  * @handle: receives its name; may be NULL
  *
- * No system call, no allocation. Return: 0; -ENOBUFS if as many live as there can be.
+ * No system call, no allocation. What @argument leads to stays the caller's until the fiber begins: one
+ * that is cancelled before never does. Return: 0; -ENOBUFS if as many live as there can be.
  */
 int fiber_runtime_spawn(struct fiber_runtime *runtime, fiber_function function, void *argument,
 			fiber_handle *handle);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One line of prep.h for each; what is more than a line is at the end. */
+#define _GNU_SOURCE
 #include "fiber_io.h"
 
 #include <errno.h>

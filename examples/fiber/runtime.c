@@ -4,6 +4,7 @@
  * the end of a round the thread's own stack is entered, which looks at the ring: it submits what
  * was prepared, reaps, and sleeps if nobody is ready.
  */
+#define _GNU_SOURCE
 #include "fiber.h"
 
 #include <errno.h>
@@ -748,7 +749,7 @@ static bool look(struct fiber_runtime *runtime)
 	struct oring *ring = &runtime->ring;
 	uint32_t tries = 0;
 
-	for (;;) {
+	while (!runtime->stopped) {
 		bool asleep;
 		int ret = 0;
 
@@ -776,6 +777,7 @@ static bool look(struct fiber_runtime *runtime)
 		if (runtime->ready != NULL)
 			return true;
 	}
+	return false;
 }
 
 int fiber_runtime_run(struct fiber_runtime *runtime)
@@ -810,6 +812,10 @@ int fiber_runtime_run(struct fiber_runtime *runtime)
 	running = outer;
 	if (runtime->error < 0)
 		return runtime->error;
+	if (runtime->stopped) {
+		runtime->stopped = false;
+		return 1;
+	}
 	return runtime->live > 0 ? -EDEADLK : 0;
 }
 
@@ -967,6 +973,7 @@ int fiber_runtime_exit(struct fiber_runtime *runtime)
 	int ret;
 
 	runtime->task_count = 0;
+	/* Each time, whoever has begun another wait is told again. */
 	for (round = 0; round < CANCEL_ROUNDS && runtime->live > 0 && runtime->error == 0;
 	     round++) {
 		for (i = 0; i < runtime->config.fibers; i++)
@@ -1004,6 +1011,14 @@ int fiber_init(const struct fiber_config *config)
 	ret = fiber_runtime_init(&own, config);
 	own_is_made = ret == 0;
 	return ret;
+}
+
+void fiber_stop(void)
+{
+	struct fiber_runtime *runtime = fiber_runtime_current();
+
+	if (runtime != NULL)
+		runtime->stopped = true;
 }
 
 int fiber_run(void)

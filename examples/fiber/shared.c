@@ -3,6 +3,7 @@
  * Waits go by the ring of whoever waits; wakes by futex(2), which any thread can call. Private
  * futexes both: they meet in the kernel by their address.
  */
+#define _GNU_SOURCE
 #include "fiber_shared.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* All of it runs between two points of suspension: nothing needs a lock. */
+#define _GNU_SOURCE
 #include "fiber_sync.h"
 
 #include <errno.h>

@@ -173,6 +173,31 @@ FIBER_TEST(fiber, exit_cancels_what_is_left)
 	begin_fibers(NULL);
 }
 
+static intptr_t stop_each_time(void *argument)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		note('s');
+		fiber_stop();
+		fiber_sleep(1000000);
+	}
+	note('e');
+	(void)argument;
+	return 0;
+}
+
+FIBER_TEST(fiber, a_run_can_be_stopped_and_goes_on)
+{
+	spawn(stop_each_time, NULL);
+	cr_assert_eq(fiber_run(), 1);
+	ASSERT_HAPPENED("s");
+	cr_assert_eq(fiber_run(), 1);
+	ASSERT_HAPPENED("ss");
+	run_fibers();
+	ASSERT_HAPPENED("sse");
+}
+
 static intptr_t never_gives_up(void *list)
 {
 	while (*(bool *)fiber_user() == false)
