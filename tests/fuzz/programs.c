@@ -380,6 +380,10 @@ static void tame(struct oring_sqe *sqe)
 	case ORING_OP_SENDMSG_ZC:
 		sqe->addr3 = 0;
 		break;
+	case ORING_OP_URING_CMD: /* a command that is not made for it never completes (6.18) */
+	case ORING_OP_URING_CMD128:
+		sqe->op_flags &= ~ORING_URING_CMD_MULTISHOT;
+		break;
 	case ORING_OP_POLL_REMOVE: /* it would change who completes */
 		sqe->len &= ~ORING_POLL_UPDATE_USER_DATA;
 		break;
