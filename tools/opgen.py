@@ -142,7 +142,7 @@ def read_stanza_line(text, row):
 
 def split_arg(arg):
     match = re.fullmatch(r"(.*[ *])(\w+)", arg)
-    if not match:
+    if not match or re.search(r"struct (?!\w)", arg):
         raise TableError("cannot read argument: " + arg)
     return match.group(1).strip(), match.group(2)
 

@@ -1688,7 +1688,8 @@ ORING_INLINE void oring_prep_uring_cmd_fixed(struct oring_sqe *sqe, oring_file f
 /**
  * oring_prep_uring_cmd_multishot - give @file a command that completes many times, into provided buffers
  *
- * Needs oring_sqe_buffer_select(), else -EINVAL, and a driver that has such commands.
+ * Needs oring_sqe_buffer_select(), else -EINVAL, and a driver that has such commands:
+ * one of another kind (a socket's SIOCINQ) never completes, and no cancel finds it (6.18).
  * Result: as of uring_cmd; a completion without the more flag is the last.
  * Since: 6.18.
  */
