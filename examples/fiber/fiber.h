@@ -134,6 +134,7 @@ struct fiber_runtime {
 	struct fiber *cancels, *last_cancel;
 	struct fiber *first_timer;
 	uint32_t live;
+	uint32_t operating; /* fibers whose operations are in flight */
 	uint32_t in_flight, promised, most_in_flight;
 	uint32_t stacks_free, stacks_low; /* low: the fewest that were free */
 	uint32_t free_first, free_count;

@@ -575,6 +575,7 @@ static void wait_for_all(struct fiber *self)
 {
 	self->pending = self->parts;
 	self->state = FIBER_OPERATES;
+	self->runtime->operating++;
 	suspend(self);
 }
 
@@ -709,6 +710,7 @@ static void complete(struct fiber_runtime *runtime, const struct oring_cqe *cqe)
 	fiber->results[oring_context_op(context)] = cqe->res;
 	runtime->in_flight--;
 	if (--fiber->pending == 0) {
+		runtime->operating--;
 		fiber->state = FIBER_RUNS;
 		make_ready(runtime, fiber);
 	}
@@ -729,17 +731,19 @@ static void reap(struct fiber_runtime *runtime)
 /* Submit what there is; sleep until a completion comes, or a parked fiber's time. */
 static int sleep_in_ring(struct fiber_runtime *runtime)
 {
+	/* Of one fiber alone every part has to come: of a chain, of an operation with its limit. */
+	uint32_t want = runtime->operating == 1 ? runtime->in_flight : 1;
 	struct oring_wait_arg arg;
 	int64_t limit;
 	int ret;
 
 	runtime->enters++;
 	if (runtime->first_timer == NULL)
-		return oring_submit_and_wait(&runtime->ring, 1);
+		return oring_submit_and_wait(&runtime->ring, want);
 	limit = runtime->first_timer->deadline - now();
 	limit = limit > 0 ? limit : 1;
 	oring_wait_relative(&arg, limit / 1000000000, limit % 1000000000);
-	ret = oring_submit_and_wait_timeout(&runtime->ring, 1, &arg, NULL);
+	ret = oring_submit_and_wait_timeout(&runtime->ring, want, &arg, NULL);
 	return ret == -ETIME ? 0 : ret;
 }
 

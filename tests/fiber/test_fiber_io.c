@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/wait.h>
 
 /* ---- reading and writing ---- */
@@ -389,6 +390,54 @@ FIBER_TEST_WITH(fiber_io, who_waits_for_room_can_be_cancelled, &few)
 	run_fibers();
 	cr_assert(value_of(waits) == -ECANCELED || happened[0] == '8');
 	close_pipe();
+}
+
+/* A send, and the answer: written by another thread's read and write. */
+static intptr_t ask_often(void *pair)
+{
+	oring_file sock = oring_file_fd(((int *)pair)[0]);
+	int32_t results[2];
+	char out = 0, in = 0;
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		out = (char)i;
+		cr_assert_eq(fiber_chain(2, results), 0);
+		oring_prep_send(fiber_chain_next(), sock, &out, 1, MSG_NOSIGNAL);
+		oring_prep_recv(fiber_chain_next(), sock, &in, 1, 0);
+		cr_assert_eq(fiber_chain_wait(), 2);
+		cr_assert_eq(results[0], 1);
+		cr_assert_eq(results[1], 1);
+		cr_assert_eq(in, out);
+	}
+	return 0;
+}
+
+static void *answer(void *pair)
+{
+	int sock = ((int *)pair)[1];
+	char byte;
+
+	while (read(sock, &byte, 1) == 1 && write(sock, &byte, 1) == 1)
+		;
+	return NULL;
+}
+
+FIBER_TEST(fiber_io, one_fiber_alone_enters_once_for_a_chain)
+{
+	uint64_t before = fiber_runtime_current()->enters;
+	pthread_t thread;
+	int pair[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	cr_assert_eq(pthread_create(&thread, NULL, answer, pair), 0);
+	spawn(ask_often, pair);
+	run_fibers();
+	cr_assert_leq(fiber_runtime_current()->enters - before, 105, "%llu enters",
+		      (unsigned long long)(fiber_runtime_current()->enters - before));
+	close(pair[0]);
+	pthread_join(thread, NULL);
+	close(pair[1]);
 }
 
 static intptr_t write_linked(void *argument)
