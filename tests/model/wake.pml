@@ -75,7 +75,7 @@ proctype poster(byte me, first, last)
 		if
 #ifndef NOBODY_WAKES
 		:: newest == ASLEEP ->
-			C_OF_OURS(../../src/wake.c, oring_wake_ring, "oring_send_message(&sqe)")
+			C_OF_OURS(wake.c, oring_wake_ring, "oring_send_message(&sqe)")
 			bell = true
 #endif
 		:: else
@@ -173,7 +173,7 @@ proctype owner()
 		if
 		:: newest == NOTHING || newest == ASLEEP ->
 			/* It waits for a completion. */
-			C_OF_OURS(../../src/ring.c, oring_submit_and_wait, "want")
+			C_OF_OURS(ring.c, oring_submit_and_wait, "want")
 			d_step { bell -> bell = false }
 		:: else -> bell = false
 		fi;

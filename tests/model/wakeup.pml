@@ -36,7 +36,7 @@ inline submit()
 #ifdef FLAG_BEFORE_TAIL
 	load(OWNER, FLAGS, flags);
 #endif
-	C_OF_OURS(../../src/ring.c, commit_polled, "*committed = oring_sq_commit(ring);")
+	C_OF_OURS(ring.c, commit_polled, "*committed = oring_sq_commit(ring);")
 	if
 	:: reserved != committed ->
 		made = (made + (reserved + WRAP - committed) % WRAP) % MARKS;
@@ -55,13 +55,13 @@ inline submit()
 #endif
 	if
 	:: flags == NEED_WAKEUP ->
-		C_OF_OURS(../../src/ring.c, submit_polled, "flags == ORING_ENTER_SQ_WAKEUP && oring_sq_pending(ring) == 0")
+		C_OF_OURS(ring.c, submit_polled, "flags == ORING_ENTER_SQ_WAKEUP && oring_sq_pending(ring) == 0")
 		C_OF_OURS(sq.h, oring_sq_pending, "ring->sq_reserved - oring_load_acquire(ring->sq_head)")
 		load(OWNER, HEAD, head);
 		if
 		:: reserved == head
 		:: else ->
-			C_OF_OURS(../../src/ring.c, submit_polled, "enter(ring, committed, want, flags, arg, arg_size)")
+			C_OF_OURS(ring.c, submit_polled, "enter(ring, committed, want, flags, arg, arg_size)")
 			KERNEL(io_uring_enter) /* wake_up(&ctx->sq_data->wait) */
 			queued = false
 		fi
