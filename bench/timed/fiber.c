@@ -168,7 +168,7 @@ static void run_channel(void *self, uint64_t operations, struct bench_time *time
 /* ---- two contexts without a scheduler ---- */
 
 struct pair {
-	struct fiber_switch here, there;
+	struct fiber_switch here, there, *left;
 	ucontext_t main, other;
 	void *stack;
 	bool leave;
@@ -195,7 +195,7 @@ static void bounce(void *self)
 	struct pair *pair = self;
 
 	for (;;)
-		fiber_switch_to(&pair->there, &pair->here);
+		fiber_switch_to(&pair->there, &pair->here, &pair->left);
 }
 
 /* There and back are two. */
@@ -207,7 +207,7 @@ static void run_switch(void *self, uint64_t operations, struct bench_time *time)
 	(void)time;
 	fiber_switch_prepare(&pair->there, pair->stack, STACK, bounce, pair);
 	for (i = 0; i < operations; i += 2)
-		fiber_switch_to(&pair->here, &pair->there);
+		fiber_switch_to(&pair->here, &pair->there, &pair->left);
 }
 
 static struct pair *bouncing; /* makecontext() passes no pointers */

@@ -49,8 +49,8 @@ typedef struct fiber_handle {
 
 /* Zero means the default. */
 struct fiber_config {
-	uint32_t fibers;       /* that are alive at once: 64; at most 65536 */
-	uint32_t tasks;	       /* that wait for a fiber (fiber_post()): 256 */
+	uint32_t fibers; /* that are alive at once: 64; at most 65536, before 6.13 half of it */
+	uint32_t tasks;	 /* that wait for a fiber (fiber_post()): 256 */
 	uint32_t stack_bytes;  /* of each fiber, whole pages: 65536 */
 	uint32_t ring_entries; /* 64; at least 8. See fiber_operation() */
 	uint32_t slots;	       /* registered files: none */
@@ -113,6 +113,7 @@ struct fiber {
 	uint8_t state;	/* enum fiber_state */
 	bool timed;	/* it is in the list of timers */
 	bool cancelled; /* to be told at its next point of suspension */
+	bool told;	/* that it was cancelled, by what it waited for last */
 	bool shielded;
 	bool cancel_queued;
 };
@@ -132,9 +133,11 @@ struct fiber_runtime {
 	struct fiber *round_last;	  /* the last one that runs before the ring is looked at */
 	struct fiber_list room;		  /* fibers that wait for places in the queues */
 	struct fiber *cancels, *last_cancel;
-	struct fiber *first_timer;
+	struct fiber *first_timer, *last_timer;
 	uint32_t live;
 	uint32_t operating; /* fibers whose operations are in flight */
+	uint32_t ending;    /* how often all are still cancelled; 0: it does not end */
+	bool cancelling;    /* operations of these are being cancelled */
 	uint32_t in_flight, promised, most_in_flight;
 	uint32_t stacks_free, stacks_low; /* low: the fewest that were free */
 	uint32_t free_first, free_count;
@@ -173,13 +176,19 @@ int fiber_runtime_init(struct fiber_runtime *runtime, const struct fiber_config 
  */
 int fiber_runtime_run(struct fiber_runtime *runtime);
 
-/** fiber_stop - fiber_run() returns 1 when the fibers that are ready have had their turn; run again goes on. */
+/**
+ * fiber_stop - by a fiber: when those that are ready have had their turn, fiber_run() returns 1
+ *
+ * The next run goes on. Outside of a run, the next one returns at once.
+ */
 void fiber_stop(void);
 
 /**
  * fiber_runtime_exit - cancel what is left, end the ring, give the memory back
  *
- * Return: 0; -EBUSY if fibers live on although each was cancelled: then nothing was given back.
+ * Whoever waits again is cancelled again, some times, for about a second.
+ *
+ * Return: 0; -EBUSY if fibers live on all the same: then nothing was given back.
  */
 int fiber_runtime_exit(struct fiber_runtime *runtime);
 
@@ -266,7 +275,7 @@ bool fiber_shield(bool on);
  *		oring_prep_ftruncate(sqe, file, length);
  *	return fiber_wait();
  *
- * Waits for room in the queues, first come, first served; that counts against the limit. There is
+ * Until fiber_wait() nothing else may be waited for. Waits for room in the queues, first come, first served; that counts against the limit. There is
  * room for 7/4 of ring_entries at once, where an operation with a limit counts twice: a server has
  * as many as there are connections that wait. The entry has its identity. One that completes more
  * than once is not for this.
@@ -295,8 +304,22 @@ int fiber_chain(uint32_t n, int32_t *results);
 /** fiber_chain_next - the next entry: it starts when the one before it succeeded; NULL: all are taken. */
 struct oring_sqe *fiber_chain_next(void);
 
-/** fiber_chain_wait - wait for all that were taken. Return: how many. */
+/**
+ * fiber_chain_wait - wait for all that were taken
+ *
+ * A cancel is told by -ECANCELED among the results, as what follows a failure is. Return: how many.
+ */
 int fiber_chain_wait(void);
+
+/**
+ * fiber_tell_again - a cancel that was told by the last wait is told again by the next
+ *
+ * For who has something better to return: how much was done before.
+ */
+void fiber_tell_again(void);
+
+/** fiber_told - the last wait told of a cancel by fiber_cancel(), not by one of the file. */
+bool fiber_told(void);
 
 /* ---- for waits of one's own, as fiber_sync.h has them ---- */
 

@@ -176,8 +176,12 @@ static int64_t all(oring_file file, const char *bytes, size_t length, uint64_t o
 		int ret = sends ? fiber_send(file, bytes + done, step, 0, left)
 				: fiber_write(file, bytes + done, step, place, left);
 
-		if (ret <= 0)
-			return done > 0 ? (int64_t)done : ret < 0 ? ret : -EPIPE;
+		if (ret <= 0) {
+			if (done == 0)
+				return ret < 0 ? ret : -EPIPE;
+			fiber_tell_again(); /* a cancel is not lost in what was done before */
+			break;
+		}
 		done += (size_t)ret;
 	}
 	return (int64_t)done;
@@ -201,6 +205,8 @@ int64_t fiber_write_linked(oring_file file, const struct iovec *iov, uint32_t n,
 	size_t skip = 0; /* bytes of it that are */
 	int64_t done = 0;
 
+	if (fiber_self().bits == 0)
+		return -EINVAL;
 	while (at < n) {
 		uint32_t most = oring_sq_entries(&fiber_runtime_current()->ring), i;
 		size_t ahead = 0;
@@ -208,8 +214,12 @@ int64_t fiber_write_linked(oring_file file, const struct iovec *iov, uint32_t n,
 
 		most = most < CHAIN_MOST ? most : CHAIN_MOST;
 		ret = fiber_chain(n - at < most ? n - at : most, results);
-		if (ret < 0)
-			return done > 0 ? done : ret;
+		if (ret < 0 && done == 0)
+			return ret;
+		if (ret < 0) {
+			fiber_tell_again();
+			break;
+		}
 		for (i = at; i < n && i - at < most; i++) {
 			size_t gone = i == at ? skip : 0;
 
@@ -234,9 +244,13 @@ int64_t fiber_write_linked(oring_file file, const struct iovec *iov, uint32_t n,
 			at++;
 			skip = 0;
 		}
-		/* The first one went nowhere. */
-		if (i == 0)
-			return done > 0 ? done : results[0] < 0 ? results[0] : -EPIPE;
+		/* The first one went nowhere; or what was cut off is so by a cancel. */
+		if (done == 0 && (i == 0 || fiber_told()))
+			return fiber_told() ? -ECANCELED : results[0] < 0 ? results[0] : -EPIPE;
+		if (i == 0 || fiber_told()) {
+			fiber_tell_again();
+			break;
+		}
 	}
 	return done;
 }

@@ -21,8 +21,12 @@
 #define LEAST_ENTRIES	8
 #define MOST		65536
 #define TRIES		1000 /* of a submit that the kernel has no memory for */
-#define CANCEL_ROUNDS	16   /* of fiber_runtime_exit() */
-#define GENERATION	((1U << 30) - 1)
+#define CANCEL_ROUNDS \
+	100 /* of fiber_runtime_exit(), with a sleep where there is something to wait for */
+#define CANCEL_SLEEP  10000000
+#define GENERATION    ((1U << 30) - 1)
+#define GUARD_INSTALL 102 /* MADV_GUARD_INSTALL, which this C library may not know */
+#define GUARD_REMOVE  103
 
 static _Thread_local struct fiber_runtime *running; /* whose fibers run in this thread */
 static _Thread_local struct fiber_runtime own;
@@ -98,21 +102,26 @@ static int64_t now(void)
 	return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
+/* From the end: limits mostly grow with time. */
 static void timer_add(struct fiber *fiber, int64_t limit)
 {
-	struct fiber **place = &fiber->runtime->first_timer, *before = NULL;
+	struct fiber_runtime *runtime = fiber->runtime;
+	struct fiber *before = runtime->last_timer;
 	int64_t begin = now();
 
 	fiber->deadline = limit > INT64_MAX - begin ? INT64_MAX : begin + limit;
-	while (*place != NULL && (*place)->deadline <= fiber->deadline) {
-		before = *place;
-		place = &before->next_timer;
-	}
-	fiber->next_timer = *place;
+	while (before != NULL && before->deadline > fiber->deadline)
+		before = before->previous_timer;
 	fiber->previous_timer = before;
-	if (*place != NULL)
-		(*place)->previous_timer = fiber;
-	*place = fiber;
+	fiber->next_timer = before != NULL ? before->next_timer : runtime->first_timer;
+	if (before != NULL)
+		before->next_timer = fiber;
+	else
+		runtime->first_timer = fiber;
+	if (fiber->next_timer != NULL)
+		fiber->next_timer->previous_timer = fiber;
+	else
+		runtime->last_timer = fiber;
 	fiber->timed = true;
 }
 
@@ -126,6 +135,8 @@ static void timer_remove(struct fiber *fiber)
 		fiber->runtime->first_timer = fiber->next_timer;
 	if (fiber->next_timer != NULL)
 		fiber->next_timer->previous_timer = fiber->previous_timer;
+	else
+		fiber->runtime->last_timer = fiber->previous_timer;
 	fiber->timed = false;
 }
 
@@ -191,8 +202,7 @@ static void suspend(struct fiber *self)
 
 	if (next == &self->context)
 		return;
-	runtime->left = &self->context;
-	fiber_switch_to(&self->context, next);
+	fiber_switch_to(&self->context, next, &runtime->left);
 	if (runtime->ended != NULL)
 		release(runtime);
 }
@@ -203,6 +213,7 @@ static bool take_cancel(struct fiber *self)
 	if (!self->cancelled || self->shielded)
 		return false;
 	self->cancelled = false;
+	self->told = true;
 	return true;
 }
 
@@ -211,12 +222,26 @@ static struct fiber *current(void)
 	return running != NULL ? running->current : NULL;
 }
 
+bool fiber_told(void)
+{
+	struct fiber *self = current();
+
+	return self != NULL && self->told;
+}
+
+void fiber_tell_again(void)
+{
+	if (fiber_told())
+		current()->cancelled = true;
+}
+
 int fiber_park(struct fiber_list *list, void *item, int64_t limit)
 {
 	struct fiber *self = current();
 
 	if (self == NULL)
 		return -EINVAL;
+	self->told = false;
 	if (take_cancel(self))
 		return -ECANCELED;
 	if (limit == 0)
@@ -268,7 +293,7 @@ static struct fiber *record_of(struct fiber_runtime *runtime, fiber_handle handl
 	uint32_t index = (uint32_t)handle.bits - 1;
 	struct fiber *fiber;
 
-	if (runtime == NULL || index >= runtime->config.fibers)
+	if (runtime == NULL || index >= runtime->config.fibers || handle.bits >> 32 == 0)
 		return NULL;
 	fiber = &runtime->fibers[index];
 	return fiber->generation == (uint32_t)(handle.bits >> 32) ? fiber : NULL;
@@ -307,7 +332,8 @@ static void release(struct fiber_runtime *runtime)
 	give_back(fiber);
 }
 
-static void fiber_main(void *argument)
+/* It never returns: ThreadSanitizer must not count its calls. */
+FIBER_NOT_TSAN static void fiber_main(void *argument)
 {
 	struct fiber *self = argument;
 	struct fiber_runtime *runtime = self->runtime;
@@ -320,8 +346,7 @@ static void fiber_main(void *argument)
 	finish(self, self->function(self->argument));
 	runtime->ended = self;
 	next = next_context(runtime);
-	runtime->left = &self->context;
-	fiber_switch_leave(&self->context, next);
+	fiber_switch_leave(&self->context, next, &runtime->left);
 }
 
 int fiber_runtime_spawn(struct fiber_runtime *runtime, fiber_function function, void *argument,
@@ -340,7 +365,8 @@ int fiber_runtime_spawn(struct fiber_runtime *runtime, fiber_function function, 
 	fiber->stack = runtime->stacks[--runtime->stacks_free];
 	if (runtime->stacks_free < runtime->stacks_low)
 		runtime->stacks_low = runtime->stacks_free;
-	fiber->generation++;
+	if (++fiber->generation == 0) /* no fiber has that */
+		fiber->generation = 1;
 	fiber->function = function;
 	fiber->argument = argument;
 	fiber->cancelled = false;
@@ -425,6 +451,7 @@ static void queue_cancel(struct fiber *fiber)
 {
 	struct fiber_runtime *runtime = fiber->runtime;
 
+	runtime->cancelling = true;
 	fiber->cancel_of = fiber->operation;
 	fiber->cancel_part = 0;
 	if (fiber->cancel_queued)
@@ -460,6 +487,7 @@ int fiber_runtime_cancel(struct fiber_runtime *runtime, fiber_handle handle)
 		return 0;
 	if (fiber->state == FIBER_PARKED) {
 		fiber->cancelled = false;
+		fiber->told = true;
 		unpark(fiber, -ECANCELED);
 	} else if (fiber->state == FIBER_OPERATES) {
 		queue_cancel(fiber);
@@ -468,6 +496,11 @@ int fiber_runtime_cancel(struct fiber_runtime *runtime, fiber_handle handle)
 }
 
 /* ---- operations ---- */
+
+static bool is_chain(const struct fiber *fiber)
+{
+	return fiber->results != fiber->own_results;
+}
 
 static oring_context identity(const struct fiber *fiber, uint32_t part)
 {
@@ -525,6 +558,7 @@ static int begin(struct fiber *self, uint32_t n, int32_t *results, int64_t *limi
 	struct fiber_runtime *runtime = self->runtime;
 	int ret;
 
+	self->told = false;
 	if (take_cancel(self))
 		return -ECANCELED;
 	if (n > oring_sq_entries(&runtime->ring))
@@ -533,6 +567,8 @@ static int begin(struct fiber *self, uint32_t n, int32_t *results, int64_t *limi
 		ret = wait_for_room(self, n, limit);
 		if (ret < 0)
 			return ret;
+		if (take_cancel(self)) /* after it was let in */
+			return -ECANCELED;
 	}
 	if (oring_sq_space(&runtime->ring) < n) {
 		ret = flush(runtime);
@@ -605,10 +641,10 @@ int fiber_wait(void)
 		}
 	}
 	/* A worker thread that was at it, and was interrupted, says so in its own way. */
-	if (self->cancelled && (res == -ECANCELED || res == -EINTR || res == -ORING_ERESTARTSYS)) {
-		self->cancelled = false;
-		return -ECANCELED;
-	}
+	if (res == -ORING_ERESTARTSYS || (self->cancelled && res == -EINTR))
+		res = -ECANCELED;
+	if (res == -ECANCELED)
+		take_cancel(self);
 	return res;
 }
 
@@ -618,7 +654,12 @@ int fiber_chain(uint32_t n, int32_t *results)
 	int64_t limit = FIBER_FOREVER;
 	int ret;
 
-	if (self == NULL || n == 0 || n > 255)
+	if (self == NULL)
+		return -EINVAL;
+	memset(&self->chain, 0, sizeof(self->chain));
+	self->chain.ring = &self->runtime->ring;
+	self->parts = 0; /* of a chain that is refused there is nothing to wait for */
+	if (n == 0 || n > 255)
 		return -EINVAL;
 	ret = begin(self, n, results, &limit);
 	if (ret < 0)
@@ -643,6 +684,7 @@ struct oring_sqe *fiber_chain_next(void)
 int fiber_chain_wait(void)
 {
 	struct fiber *self = current();
+	uint32_t i, n;
 
 	if (self == NULL)
 		return -EINVAL;
@@ -650,25 +692,41 @@ int fiber_chain_wait(void)
 	oring_chain_end(&self->chain);
 	if (self->parts > 0)
 		wait_for_all(self);
-	return (int)self->parts;
+	for (i = 0; i < self->parts && self->cancelled; i++)
+		if (self->results[i] == -ECANCELED)
+			take_cancel(self);
+	n = self->parts;
+	self->parts = 0;
+	return (int)n;
 }
 
 /* ---- the ring ---- */
+
+/* Identity of all cancels: what they cancel tells how it went. */
+static oring_context of_cancels(void)
+{
+	oring_context context;
+
+	oring_context_caller(0x0f1be2ca9ce1, &context);
+	return context;
+}
 
 /* An entry for one part of what a fiber waits for. False: there is no room now. */
 static bool send_cancel(struct fiber_runtime *runtime, struct fiber *fiber)
 {
 	struct oring_sqe *sqe;
-	oring_context nobody;
 
 	if (runtime->in_flight + runtime->promised >= oring_cq_entries(&runtime->ring))
 		return false;
 	sqe = oring_sq_reserve(&runtime->ring);
+	if (sqe == NULL) {
+		flush(runtime);
+		sqe = oring_sq_reserve(&runtime->ring);
+	}
 	if (sqe == NULL)
 		return false;
-	oring_context_caller(0, &nobody);
 	oring_prep_async_cancel(sqe, identity(fiber, fiber->cancel_part++), 0);
-	oring_sqe_set_context(sqe, nobody);
+	oring_sqe_set_context(sqe, of_cancels());
 	runtime->in_flight++;
 	return true;
 }
@@ -678,7 +736,7 @@ static void send_cancels(struct fiber_runtime *runtime)
 {
 	while (runtime->cancels != NULL) {
 		struct fiber *fiber = runtime->cancels;
-		uint32_t parts = fiber->results == fiber->own_results ? 1 : fiber->parts;
+		uint32_t parts = is_chain(fiber) ? fiber->parts : 1;
 
 		while (fiber->state == FIBER_OPERATES && fiber->cancel_of == fiber->operation &&
 		       fiber->cancel_part < parts)
@@ -695,24 +753,29 @@ static void complete(struct fiber_runtime *runtime, const struct oring_cqe *cqe)
 	uint32_t index = oring_context_index(context);
 	struct fiber *fiber;
 
-	if (oring_context_kind_of(context) == ORING_CONTEXT_CALLER) {
-		runtime->in_flight--; /* a cancel: its target tells how it went */
+	if (oring_context_bits(context) == oring_context_bits(of_cancels())) {
+		runtime->in_flight--;
 		return;
 	}
 	if (oring_context_kind_of(context) != ORING_CONTEXT_HANDLE ||
 	    index >= runtime->config.fibers)
 		return; /* somebody else's message */
 	fiber = &runtime->fibers[index];
-	if (fiber->state != FIBER_OPERATES ||
-	    (fiber->operation & GENERATION) != oring_context_generation(context) ||
+	if ((fiber->operation & GENERATION) != oring_context_generation(context) ||
 	    oring_context_op(context) >= fiber->parts)
 		return;
-	fiber->results[oring_context_op(context)] = cqe->res;
 	runtime->in_flight--;
+	if (fiber->state != FIBER_OPERATES)
+		return; /* nobody has waited for it */
+	fiber->results[oring_context_op(context)] = cqe->res;
 	if (--fiber->pending == 0) {
-		runtime->operating--;
+		if (--runtime->operating == 0)
+			runtime->cancelling = false;
 		fiber->state = FIBER_RUNS;
 		make_ready(runtime, fiber);
+	} else if (fiber->cancelled && !fiber->shielded && is_chain(fiber)) {
+		/* The cancels may have come when one part had ended, and the next had not begun. */
+		queue_cancel(fiber);
 	}
 }
 
@@ -732,19 +795,30 @@ static void reap(struct fiber_runtime *runtime)
 static int sleep_in_ring(struct fiber_runtime *runtime)
 {
 	/* Of one fiber alone every part has to come: of a chain, of an operation with its limit. */
-	uint32_t want = runtime->operating == 1 ? runtime->in_flight : 1;
+	uint32_t want = runtime->operating == 1 && !runtime->cancelling ? runtime->in_flight : 1;
 	struct oring_wait_arg arg;
-	int64_t limit;
+	int64_t limit = CANCEL_SLEEP;
 	int ret;
 
 	runtime->enters++;
-	if (runtime->first_timer == NULL)
+	if (runtime->first_timer == NULL && runtime->ending == 0)
 		return oring_submit_and_wait(&runtime->ring, want);
-	limit = runtime->first_timer->deadline - now();
+	if (runtime->ending == 0)
+		limit = runtime->first_timer->deadline - now();
 	limit = limit > 0 ? limit : 1;
 	oring_wait_relative(&arg, limit / 1000000000, limit % 1000000000);
 	ret = oring_submit_and_wait_timeout(&runtime->ring, want, &arg, NULL);
 	return ret == -ETIME ? 0 : ret;
+}
+
+/* At the end of the runtime: whoever waits again is told again, as often as ending says. */
+static void cancel_all(struct fiber_runtime *runtime)
+{
+	uint32_t i;
+
+	runtime->ending--;
+	for (i = 0; i < runtime->config.fibers; i++)
+		fiber_runtime_cancel(runtime, handle_of(&runtime->fibers[i]));
 }
 
 /* Between two rounds. False: nobody is ready, and nothing can make anybody so; or the ring has failed. */
@@ -760,9 +834,14 @@ static bool look(struct fiber_runtime *runtime)
 		expire(runtime);
 		let_in(runtime); /* who waited first may have gone without what the next one needs */
 		send_cancels(runtime);
+		if (runtime->ready == NULL && runtime->ending > 1) {
+			cancel_all(runtime);
+			send_cancels(runtime);
+		}
 		asleep = runtime->ready == NULL;
 		if (asleep) {
-			if (runtime->in_flight == 0 && runtime->first_timer == NULL)
+			if (runtime->ending == 1 ||
+			    (runtime->in_flight == 0 && runtime->first_timer == NULL))
 				return false;
 			ret = sleep_in_ring(runtime);
 		} else if (oring_sq_pending(ring) > 0 || oring_taskrun_pending(ring)) {
@@ -798,6 +877,7 @@ int fiber_runtime_run(struct fiber_runtime *runtime)
 		if (sched_setaffinity(0, sizeof(set), &set) < 0)
 			return -errno;
 	}
+	runtime->error = 0;
 	running = runtime;
 	fiber_switch_here(&runtime->main);
 	for (;;) {
@@ -810,8 +890,7 @@ int fiber_runtime_run(struct fiber_runtime *runtime)
 			break;
 		runtime->round_last = runtime->last_ready;
 		next = next_context(runtime);
-		runtime->left = &runtime->main;
-		fiber_switch_to(&runtime->main, next);
+		fiber_switch_to(&runtime->main, next, &runtime->left);
 	}
 	running = outer;
 	if (runtime->error < 0)
@@ -879,14 +958,20 @@ size_t fiber_memory_size(const struct fiber_config *wish)
 }
 
 /* Each stack has a page below it that nobody may touch. */
-static int guard(struct fiber_runtime *runtime, int protection)
+static int guard(struct fiber_runtime *runtime, bool on)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), stride = stack_stride(&runtime->config);
 	char *first = (char *)runtime->config.memory + records_size(&runtime->config);
 	uint32_t i;
 
 	for (i = 0; i < runtime->config.fibers; i++) {
-		if (mprotect(first + i * stride, page, protection) < 0)
+		/* Since 6.13; mprotect() makes mappings of it, of which there cannot be as many. */
+		int ret = madvise(first + i * stride, page, on ? GUARD_INSTALL : GUARD_REMOVE);
+
+		if (ret < 0 || !on)
+			ret = mprotect(first + i * stride, page,
+				       on ? PROT_NONE : PROT_READ | PROT_WRITE);
+		if (ret < 0)
 			return -errno;
 	}
 	return 0;
@@ -938,7 +1023,7 @@ static void give_memory(struct fiber_runtime *runtime)
 	if (runtime->mapped)
 		munmap(runtime->config.memory, runtime->config.memory_bytes);
 	else
-		guard(runtime, PROT_READ | PROT_WRITE);
+		guard(runtime, false);
 }
 
 int fiber_runtime_init(struct fiber_runtime *runtime, const struct fiber_config *config)
@@ -959,7 +1044,7 @@ int fiber_runtime_init(struct fiber_runtime *runtime, const struct fiber_config 
 		return ret;
 	}
 	divide(runtime);
-	ret = guard(runtime, PROT_NONE);
+	ret = guard(runtime, true);
 	if (ret == 0 && runtime->config.slots > 0)
 		ret = oring_register_files_sparse(&runtime->ring, runtime->config.slots);
 	if (ret == 0)
@@ -973,16 +1058,15 @@ int fiber_runtime_init(struct fiber_runtime *runtime, const struct fiber_config 
 
 int fiber_runtime_exit(struct fiber_runtime *runtime)
 {
-	uint32_t i, round;
+	uint32_t i;
 	int ret;
 
 	runtime->task_count = 0;
-	/* Each time, whoever has begun another wait is told again. */
-	for (round = 0; round < CANCEL_ROUNDS && runtime->live > 0 && runtime->error == 0;
-	     round++) {
-		for (i = 0; i < runtime->config.fibers; i++)
-			fiber_runtime_cancel(runtime, handle_of(&runtime->fibers[i]));
+	if (runtime->live > 0 && runtime->error == 0) {
+		runtime->ending = CANCEL_ROUNDS;
+		cancel_all(runtime);
 		fiber_runtime_run(runtime);
+		runtime->ending = 0;
 	}
 	if (runtime->live > 0 && runtime->error == 0)
 		return -EBUSY;

@@ -43,6 +43,9 @@
 #endif
 #ifdef FIBER_TSAN
 #include <sanitizer/tsan_interface.h>
+#define FIBER_NOT_TSAN __attribute__((no_sanitize_thread))
+#else
+#define FIBER_NOT_TSAN
 #endif
 
 /* Where a context stands while another runs. */
@@ -74,8 +77,8 @@ bool fiber_switch_works(void);
 void fiber_switch_prepare(struct fiber_switch *context, void *stack, size_t bytes,
 			  void (*entry)(void *), void *argument);
 
-/** fiber_switch_begun - the first call on a new stack. @from: who switched to it. */
-void fiber_switch_begun(struct fiber_switch *from);
+/** fiber_switch_begun - the first call on a new stack. @left: whom the switch has left. */
+void fiber_switch_begun(struct fiber_switch *left);
 
 /** fiber_switch_here - @context is the thread's own stack, about to be left. */
 void fiber_switch_here(struct fiber_switch *context);
@@ -90,9 +93,14 @@ void fiber_switch_forget(struct fiber_switch *context);
 void fiber_switch_stacks(void **save, void *load);
 #endif
 
-/** fiber_switch_to - leave @from, go on in @to; returns when somebody switches to @from. */
-static inline void fiber_switch_to(struct fiber_switch *from, struct fiber_switch *to)
+/**
+ * fiber_switch_to - leave @from, go on in @to; returns when somebody switches to @from
+ * @left: where those who switch leave word of whom they left; one place for all of them
+ */
+FIBER_NOT_TSAN static inline void
+fiber_switch_to(struct fiber_switch *from, struct fiber_switch *to, struct fiber_switch **left)
 {
+	*left = from;
 #ifdef FIBER_ASAN
 	__sanitizer_start_switch_fiber(from->leaves ? NULL : &from->fake_stack, to->stack,
 				       to->bytes);
@@ -106,17 +114,18 @@ static inline void fiber_switch_to(struct fiber_switch *from, struct fiber_switc
 	fiber_switch_stacks(&from->stack_pointer, to->stack_pointer);
 #endif
 #ifdef FIBER_ASAN
-	__sanitizer_finish_switch_fiber(from->fake_stack, NULL, NULL);
+	__sanitizer_finish_switch_fiber(from->fake_stack, &(*left)->stack, &(*left)->bytes);
 #endif
 }
 
 /** fiber_switch_leave - the same, for good: @from is not switched to again before it is prepared. */
-static inline void fiber_switch_leave(struct fiber_switch *from, struct fiber_switch *to)
+FIBER_NOT_TSAN static inline void
+fiber_switch_leave(struct fiber_switch *from, struct fiber_switch *to, struct fiber_switch **left)
 {
 #ifdef FIBER_ASAN
 	from->leaves = true;
 #endif
-	fiber_switch_to(from, to);
+	fiber_switch_to(from, to, left);
 	__builtin_unreachable();
 }
 

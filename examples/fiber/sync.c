@@ -22,11 +22,11 @@ int fiber_channel_init(struct fiber_channel *channel, void *memory, size_t item_
 
 static unsigned char *place_of(const struct fiber_channel *channel, uint32_t nth)
 {
-	uint32_t place = channel->first + nth;
+	uint64_t place = (uint64_t)channel->first + nth;
 
 	if (place >= channel->capacity)
 		place -= channel->capacity;
-	return channel->items + (size_t)place * channel->item_bytes;
+	return channel->items + place * channel->item_bytes;
 }
 
 /*
