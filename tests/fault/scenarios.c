@@ -17,6 +17,7 @@
 
 #define ENTRIES 8
 #define TRIES	1000
+#define PATIENT 50000 /* tries of 100 us, for a polling thread that has to share its processor */
 
 static void sleep_us(long us)
 {
@@ -139,7 +140,7 @@ static void rounds(struct oring *ring, int (*submit)(struct oring *ring))
 		oring_prep_nop(sqe);
 		oring_sqe_set_user_data(sqe, (uint64_t)i);
 	}
-	for (i = 0; i < TRIES && oring_sq_pending(ring) > 0; i++) {
+	for (i = 0; i < (polled ? PATIENT : TRIES) && oring_sq_pending(ring) > 0; i++) {
 		uint32_t pending = oring_sq_pending(ring);
 		int ret = submit(ring);
 
@@ -273,7 +274,7 @@ static void polled(void)
 		ret = oring_sq_wait_space(&ring);
 		CHECK(ret > 0 || fault_made(ret));
 	}
-	for (i = 0; i < TRIES && oring_cq_ready(&ring) < ENTRIES; i++) {
+	for (i = 0; i < PATIENT && oring_cq_ready(&ring) < ENTRIES; i++) {
 		went(oring_submit(&ring));
 		sleep_us(100);
 	}
