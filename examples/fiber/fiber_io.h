@@ -94,11 +94,12 @@ int fiber_to_slot(int fd, oring_file *file);
 int fiber_statx(int folder, const char *path, int flags, unsigned int mask, struct statx *buf,
 		int64_t limit);
 int fiber_renameat(int folder, const char *path, int new_folder, const char *new_path,
-		   unsigned int flags);
-int fiber_unlinkat(int folder, const char *path, int flags);
-int fiber_mkdirat(int folder, const char *path, mode_t mode);
-int fiber_linkat(int folder, const char *path, int new_folder, const char *new_path, int flags);
-int fiber_symlinkat(const char *target, int folder, const char *path);
+		   unsigned int flags, int64_t limit);
+int fiber_unlinkat(int folder, const char *path, int flags, int64_t limit);
+int fiber_mkdirat(int folder, const char *path, mode_t mode, int64_t limit);
+int fiber_linkat(int folder, const char *path, int new_folder, const char *new_path, int flags,
+		 int64_t limit);
+int fiber_symlinkat(const char *target, int folder, const char *path, int64_t limit);
 int fiber_fsync(oring_file file, bool data_only, int64_t limit);
 
 /* ---- readiness, time, processes ---- */

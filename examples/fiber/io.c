@@ -96,29 +96,30 @@ int fiber_statx(int folder, const char *path, int flags, unsigned int mask, stru
 }
 
 int fiber_renameat(int folder, const char *path, int new_folder, const char *new_path,
-		   unsigned int flags)
+		   unsigned int flags, int64_t limit)
 {
-	OPERATE(FIBER_FOREVER, oring_prep_renameat(sqe, folder, path, new_folder, new_path, flags));
+	OPERATE(limit, oring_prep_renameat(sqe, folder, path, new_folder, new_path, flags));
 }
 
-int fiber_unlinkat(int folder, const char *path, int flags)
+int fiber_unlinkat(int folder, const char *path, int flags, int64_t limit)
 {
-	OPERATE(FIBER_FOREVER, oring_prep_unlinkat(sqe, folder, path, flags));
+	OPERATE(limit, oring_prep_unlinkat(sqe, folder, path, flags));
 }
 
-int fiber_mkdirat(int folder, const char *path, mode_t mode)
+int fiber_mkdirat(int folder, const char *path, mode_t mode, int64_t limit)
 {
-	OPERATE(FIBER_FOREVER, oring_prep_mkdirat(sqe, folder, path, mode));
+	OPERATE(limit, oring_prep_mkdirat(sqe, folder, path, mode));
 }
 
-int fiber_linkat(int folder, const char *path, int new_folder, const char *new_path, int flags)
+int fiber_linkat(int folder, const char *path, int new_folder, const char *new_path, int flags,
+		 int64_t limit)
 {
-	OPERATE(FIBER_FOREVER, oring_prep_linkat(sqe, folder, path, new_folder, new_path, flags));
+	OPERATE(limit, oring_prep_linkat(sqe, folder, path, new_folder, new_path, flags));
 }
 
-int fiber_symlinkat(const char *target, int folder, const char *path)
+int fiber_symlinkat(const char *target, int folder, const char *path, int64_t limit)
 {
-	OPERATE(FIBER_FOREVER, oring_prep_symlinkat(sqe, target, folder, path));
+	OPERATE(limit, oring_prep_symlinkat(sqe, target, folder, path));
 }
 
 int fiber_fsync(oring_file file, bool data_only, int64_t limit)

@@ -734,7 +734,7 @@ static intptr_t use_files(void *folder)
 	struct iovec iov[2] = { { "hel", 3 }, { "lo", 2 } },
 		     in[2] = { { back, 2 }, { back + 2, 3 } };
 
-	cr_assert_eq(fiber_mkdirat(at, "d", 0700), 0);
+	cr_assert_eq(fiber_mkdirat(at, "d", 0700, FIBER_FOREVER), 0);
 	fd = fiber_openat(at, "d/f", O_RDWR | O_CREAT | O_CLOEXEC, 0600, FIBER_FOREVER);
 	cr_assert_geq(fd, 0);
 	cr_assert_eq(fiber_writev(oring_file_fd(fd), iov, 2, 0, FIBER_FOREVER), 5);
@@ -747,16 +747,16 @@ static intptr_t use_files(void *folder)
 	cr_assert_eq(fiber_close(oring_file_fd(fd)), -EBADF);
 	cr_assert_eq(fiber_statx(at, "d/f", 0, STATX_SIZE, &stat, FIBER_FOREVER), 0);
 	cr_assert_eq(stat.stx_size, 6);
-	cr_assert_eq(fiber_linkat(at, "d/f", at, "d/g", 0), 0);
-	cr_assert_eq(fiber_symlinkat("g", at, "d/h"), 0);
+	cr_assert_eq(fiber_linkat(at, "d/f", at, "d/g", 0, FIBER_FOREVER), 0);
+	cr_assert_eq(fiber_symlinkat("g", at, "d/h", FIBER_FOREVER), 0);
 	cr_assert_eq(faccessat(at, "d/h", F_OK, 0), 0);
-	cr_assert_eq(fiber_renameat(at, "d/g", at, "d/k", 0), 0);
+	cr_assert_eq(fiber_renameat(at, "d/g", at, "d/k", 0, FIBER_FOREVER), 0);
 	cr_assert_neq(faccessat(at, "d/h", F_OK, 0), 0, "it leads nowhere");
-	cr_assert_eq(fiber_unlinkat(at, "d/f", 0), 0);
-	cr_assert_eq(fiber_unlinkat(at, "d/h", 0), 0);
-	cr_assert_eq(fiber_unlinkat(at, "d/k", 0), 0);
-	cr_assert_eq(fiber_unlinkat(at, "d/f", 0), -ENOENT);
-	cr_assert_eq(fiber_unlinkat(at, "d", AT_REMOVEDIR), 0);
+	cr_assert_eq(fiber_unlinkat(at, "d/f", 0, FIBER_FOREVER), 0);
+	cr_assert_eq(fiber_unlinkat(at, "d/h", 0, FIBER_FOREVER), 0);
+	cr_assert_eq(fiber_unlinkat(at, "d/k", 0, FIBER_FOREVER), 0);
+	cr_assert_eq(fiber_unlinkat(at, "d/f", 0, FIBER_FOREVER), -ENOENT);
+	cr_assert_eq(fiber_unlinkat(at, "d", AT_REMOVEDIR, FIBER_FOREVER), 0);
 	return 0;
 }
 
