@@ -819,7 +819,7 @@ def denied_limits(programs):
 
 def probe_unprivileged(programs, memlock, *arguments):
     """oring-probe, run by nobody under a small RLIMIT_MEMLOCK."""
-    nobody = 65534
+    nobody = 61442  # no account, and no other test: what the kernel charges is this test's alone
     if os.geteuid() != 0:
         raise Skip("only root can become somebody else")
 
