@@ -8,7 +8,7 @@
 
 #include <pthread.h>
 
-#define ROUNDS 20000
+#define ROUNDS 5000
 
 static uint32_t tail, head;
 static uint64_t slot;

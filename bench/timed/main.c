@@ -339,6 +339,8 @@ static uint64_t operations_for(const struct bench *bench, struct entry *entry)
 	}
 	if (operations < bench->operations)
 		operations = bench->operations;
+	if (operations == 0) /* the first one took longer than a round */
+		operations = 1;
 	return (operations + batch - 1) / batch * batch;
 }
 
