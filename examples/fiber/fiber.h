@@ -264,6 +264,9 @@ int fiber_cancel(fiber_handle fiber);
  */
 bool fiber_shield(bool on);
 
+/** fiber_now - the time that limits count by: CLOCK_MONOTONIC, in nanoseconds. Any thread. */
+int64_t fiber_now(void);
+
 /* ---- any operation of prep.h ---- */
 
 /**

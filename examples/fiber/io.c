@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #define CHAIN_MOST 64 /* entries of a chain of writes */
 
@@ -147,18 +146,10 @@ int fiber_close(oring_file file)
 	return ret;
 }
 
-static int64_t clock_now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
 /* What is left of a limit that began at @begin. */
 static int64_t left_of(int64_t limit, int64_t begin)
 {
-	int64_t gone = limit > 0 ? clock_now() - begin : 0;
+	int64_t gone = limit > 0 ? fiber_now() - begin : 0;
 
 	return limit <= 0 ? limit : gone < limit ? limit - gone : 0;
 }
@@ -166,7 +157,7 @@ static int64_t left_of(int64_t limit, int64_t begin)
 static int64_t all(oring_file file, const char *bytes, size_t length, uint64_t offset, bool sends,
 		   int64_t limit)
 {
-	int64_t begin = limit > 0 ? clock_now() : 0;
+	int64_t begin = limit > 0 ? fiber_now() : 0;
 	size_t done = 0;
 
 	while (done < length) {

@@ -94,7 +94,7 @@ static void unready(struct fiber_runtime *runtime, struct fiber *fiber)
 
 /* ---- limits of parked fibers: a list in order of time ---- */
 
-static int64_t now(void)
+int64_t fiber_now(void)
 {
 	struct timespec time;
 
@@ -107,7 +107,7 @@ static void timer_add(struct fiber *fiber, int64_t limit)
 {
 	struct fiber_runtime *runtime = fiber->runtime;
 	struct fiber *before = runtime->last_timer;
-	int64_t begin = now();
+	int64_t begin = fiber_now();
 
 	fiber->deadline = limit > INT64_MAX - begin ? INT64_MAX : begin + limit;
 	while (before != NULL && before->deadline > fiber->deadline)
@@ -165,7 +165,7 @@ static void expire(struct fiber_runtime *runtime)
 
 	if (runtime->first_timer == NULL)
 		return;
-	time = now();
+	time = fiber_now();
 	while (runtime->first_timer != NULL && runtime->first_timer->deadline <= time)
 		unpark(runtime->first_timer, -ETIME);
 }
@@ -538,7 +538,7 @@ static int flush(struct fiber_runtime *runtime)
 /* Places in the queues for @n entries: of @limit, what is left after the wait for them remains. */
 static int wait_for_room(struct fiber *self, uint32_t n, int64_t *limit)
 {
-	int64_t begun = now(), gone;
+	int64_t begun = fiber_now(), gone;
 	int ret;
 
 	self->wanted = n;
@@ -546,7 +546,7 @@ static int wait_for_room(struct fiber *self, uint32_t n, int64_t *limit)
 	if (ret < 0)
 		return ret;
 	self->runtime->promised -= n;
-	gone = now() - begun;
+	gone = fiber_now() - begun;
 	if (*limit > 0)
 		*limit = gone < *limit ? *limit - gone : 0;
 	return 0;
@@ -804,7 +804,7 @@ static int sleep_in_ring(struct fiber_runtime *runtime)
 	if (runtime->first_timer == NULL && runtime->ending == 0)
 		return oring_submit_and_wait(&runtime->ring, want);
 	if (runtime->ending == 0)
-		limit = runtime->first_timer->deadline - now();
+		limit = runtime->first_timer->deadline - fiber_now();
 	limit = limit > 0 ? limit : 1;
 	oring_wait_relative(&arg, limit / 1000000000, limit % 1000000000);
 	ret = oring_submit_and_wait_timeout(&runtime->ring, want, &arg, NULL);

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SPINS 64 /* looks at a word that may change soon */
@@ -23,15 +22,14 @@ static void pause_a_little(void)
 #endif
 }
 
+/* What is left of a limit that begins with the first call. */
 static int64_t left_of(int64_t limit, int64_t *until)
 {
-	struct timespec time;
 	int64_t now;
 
 	if (limit <= 0)
 		return limit;
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	now = (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+	now = fiber_now();
 	if (*until == 0)
 		*until = limit > INT64_MAX - now ? INT64_MAX : now + limit;
 	return *until > now ? *until - now : 0;

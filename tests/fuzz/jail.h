@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where random programs run: as nobody, without capabilities, with no_new_privs,
+ * Where random programs run: as a user of no account, without capabilities, with no_new_privs,
  * in user, mount, network, process, IPC and UTS namespaces of their own, on an
  * empty tmpfs of a few MB, under limits. jail_enter() checks that it is so, and
  * ends the process if it is not.

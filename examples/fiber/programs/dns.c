@@ -58,7 +58,7 @@ static bool is_answer(struct question *question, int length)
 /* What is not our answer is none: who sends such things must not keep the right one away. */
 static int receive_answer(struct question *question, oring_file sock)
 {
-	int64_t until = net_now() + timeout, left;
+	int64_t until = fiber_now() + timeout, left;
 	int ret;
 
 	while ((left = net_left(until)) > 0) {
@@ -111,7 +111,7 @@ static int receive_whole(oring_file sock, uint8_t *bytes, size_t length, int64_t
 /* An answer that was too long for a datagram. */
 static int ask_over_tcp(struct question *question, oring_file sock)
 {
-	int64_t until = net_now() + timeout;
+	int64_t until = fiber_now() + timeout;
 	size_t length = 2 + question->query_length;
 	uint8_t head[2];
 	int64_t sent;

@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
+
+#include "fiber.h"
 
 struct net_address {
 	struct sockaddr_storage bytes;
@@ -64,19 +65,10 @@ static inline void net_no_delay(int sock)
 	setsockopt(sock, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
-/** net_now - nanoseconds of CLOCK_MONOTONIC. */
-static inline int64_t net_now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
 /** net_left - what is left until @until as a limit; 0: it is over. */
 static inline int64_t net_left(int64_t until)
 {
-	int64_t left = until - net_now();
+	int64_t left = until - fiber_now();
 
 	return left > 0 ? left : 0;
 }

@@ -8,7 +8,6 @@
  * number of milliseconds between two of them. Each line begins with the milliseconds since the start.
  */
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "fiber_io.h"
@@ -22,17 +21,9 @@ static fiber_handle sleeper, reader;
 static struct fiber_semaphore semaphore;
 static int ends[2];
 
-static int64_t now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
 static void tell(const char *what, int ret)
 {
-	printf("%lld %s: %s\n", (long long)((now() - start) / MILLISECOND), what,
+	printf("%lld %s: %s\n", (long long)((fiber_now() - start) / MILLISECOND), what,
 	       program_words(ret));
 }
 
@@ -132,7 +123,7 @@ int main(int argc, char **argv)
 	status = program_begin("timers", NULL);
 	if (status != 0)
 		return status;
-	start = now();
+	start = fiber_now();
 	spawn_all();
 	status = program_run();
 	close(ends[0]);

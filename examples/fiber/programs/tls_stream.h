@@ -147,7 +147,7 @@ static inline int tls_stream_turn(struct tls_stream *stream, int ret)
 
 static inline void tls_stream_begin(struct tls_stream *stream)
 {
-	stream->until = net_now() + stream->limit;
+	stream->until = fiber_now() + stream->limit;
 }
 
 /* ---- what it is for ---- */
