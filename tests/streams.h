@@ -3,12 +3,10 @@
 #ifndef ORING_TESTS_STREAMS_H
 #define ORING_TESTS_STREAMS_H
 
+#include "sockets.h"
 #include "waiting.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/mman.h>
-#include <sys/time.h>
 
 /* Asserts of Criterion are too slow for a million. */
 #define CHECK(condition, ...)                                        \
@@ -16,61 +14,6 @@
 		if (!(condition))                                    \
 			cr_assert_fail(#condition ": " __VA_ARGS__); \
 	} while (0)
-
-/* What the tests do without the ring ends too. */
-static inline void limit_waits(int sock)
-{
-	struct timeval limit = { 10, 0 };
-
-	/* Not SO_SNDTIMEO: then the ring's work would interrupt a connect for good. */
-	cr_assert_eq(setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
-}
-
-/* A socket of 127.0.0.1 with a port of its own. */
-static inline int local_socket(int type, struct sockaddr_in *address)
-{
-	socklen_t len = sizeof(*address);
-	int sock = socket(AF_INET, type | SOCK_CLOEXEC, 0);
-
-	memset(address, 0, sizeof(*address));
-	address->sin_family = AF_INET;
-	address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	cr_assert_eq(bind(sock, (struct sockaddr *)address, len), 0, "%s", strerror(errno));
-	cr_assert_eq(getsockname(sock, (struct sockaddr *)address, &len), 0);
-	limit_waits(sock);
-	return sock;
-}
-
-static inline int listening_socket(struct sockaddr_in *address)
-{
-	int sock = local_socket(SOCK_STREAM, address);
-
-	cr_assert_eq(listen(sock, 64), 0);
-	return sock;
-}
-
-static inline int client_of(const struct sockaddr_in *address)
-{
-	int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	limit_waits(sock);
-	cr_assert_eq(connect(sock, (const struct sockaddr *)address, sizeof(*address)), 0, "%s",
-		     strerror(errno));
-	return sock;
-}
-
-/* A connected pair over TCP: [0] sends, [1] receives. */
-static inline void make_tcp_pair(int pair[2])
-{
-	struct sockaddr_in address;
-	int listener = listening_socket(&address);
-
-	pair[0] = client_of(&address);
-	pair[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	cr_assert_geq(pair[1], 0);
-	limit_waits(pair[1]);
-	close(listener);
-}
 
 static inline void put(int sock, const void *bytes, size_t length)
 {

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One payload to many sockets: what each peer receives, and when the payload is free. */
-#include "harness.h"
-
-#include <arpa/inet.h>
-#include <netinet/in.h>
+#include "sockets.h"
 
 #define MOST   100
 #define ROOM   (256 * 1024)
@@ -33,42 +30,6 @@ enum pairs {
 
 /* ---- sockets ---- */
 
-static void limit_waits(int sock)
-{
-	struct timeval limit = { 10, 0 };
-
-	cr_assert_eq(setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
-	cr_assert_eq(setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)), 0);
-}
-
-static int tcp_listener(struct sockaddr_in *address)
-{
-	socklen_t len = sizeof(*address);
-	int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	memset(address, 0, sizeof(*address));
-	address->sin_family = AF_INET;
-	address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	cr_assert_geq(sock, 0);
-	cr_assert_eq(bind(sock, (struct sockaddr *)address, len), 0);
-	cr_assert_eq(getsockname(sock, (struct sockaddr *)address, &len), 0);
-	cr_assert_eq(listen(sock, 8), 0);
-	limit_waits(sock);
-	return sock;
-}
-
-static void tcp_pair(int pair[2])
-{
-	struct sockaddr_in address;
-	int listener = tcp_listener(&address);
-
-	pair[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	cr_assert_eq(connect(pair[0], (struct sockaddr *)&address, sizeof(address)), 0);
-	pair[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	cr_assert_geq(pair[1], 0);
-	close(listener);
-}
-
 static void add(struct crowd *crowd, enum pairs kind, uint32_t count)
 {
 	int type = kind == PAIRS_SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM;
@@ -77,11 +38,9 @@ static void add(struct crowd *crowd, enum pairs kind, uint32_t count)
 		int *pair = crowd->ends[crowd->n];
 
 		if (kind == PAIRS_TCP)
-			tcp_pair(pair);
+			make_tcp_pair(pair);
 		else
 			cr_assert_eq(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair), 0);
-		limit_waits(pair[0]);
-		limit_waits(pair[1]);
 		crowd->targets[crowd->n++].file = oring_file_fd(pair[0]);
 	}
 }
@@ -122,7 +81,7 @@ static void arrived(struct crowd *crowd, uint32_t i, size_t place, size_t length
 
 	memset(got, 0, length);
 	if (length > 0)
-		cr_assert_eq(recv(peer, got, length, MSG_WAITALL), (ssize_t)length, "peer %u", i);
+		cr_assert_eq(recv_whole(peer, got, length), length, "peer %u", i);
 	cr_assert(is_pattern(got, length, place), "peer %u", i);
 	cr_assert_eq(recv(peer, got, 1, MSG_DONTWAIT), -1);
 	cr_assert_eq(errno, EAGAIN, "peer %u: more than was sent", i);

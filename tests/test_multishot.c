@@ -396,7 +396,9 @@ static void cancelled(struct rig *rig, struct oring_multishot *stream)
 			cr_assert_eq(oring_multishot_cancel(stream, rig_sqe(rig), CANCELLER), 0);
 	}
 	cr_assert_eq(retired, 1);
-	cr_assert_eq(end, ORING_STREAM_CANCELLED);
+	/* Ticks go on by themselves: one may have found the queue full, on a machine that is slow. */
+	if (stream->kind != ORING_STREAM_TIMEOUT || end != ORING_STREAM_BROKEN_OFF)
+		cr_assert_eq(end, ORING_STREAM_CANCELLED);
 	nothing_comes(rig);
 }
 

@@ -5,7 +5,7 @@
  * Where a row takes a file, the test runs twice: with a descriptor and with a
  * registered slot whose number is no open descriptor.
  */
-#include "harness.h"
+#include "sockets.h"
 
 #include <linux/errqueue.h>
 #include <linux/fs.h>
@@ -14,7 +14,6 @@
 #include <linux/nvme_ioctl.h>
 #include <linux/sockios.h>
 #include <linux/ublk_cmd.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -88,35 +87,12 @@ static struct oring_cqe32 reap_big(struct rig *rig)
 
 /* ---- sockets ---- */
 
-static struct sockaddr_in loopback(void)
-{
-	struct sockaddr_in address;
-
-	memset(&address, 0, sizeof(address));
-	address.sin_family = AF_INET;
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	return address;
-}
-
-/* A socket that is bound to some port of the loopback interface. */
-static int bound(int type, struct sockaddr_in *address)
-{
-	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
-	socklen_t len = sizeof(*address);
-
-	cr_assert_geq(fd, 0);
-	*address = loopback();
-	cr_assert_eq(bind(fd, (struct sockaddr *)address, len), 0);
-	cr_assert_eq(getsockname(fd, (struct sockaddr *)address, &len), 0);
-	return fd;
-}
-
 /* Two connected sockets: TCP or UDP. */
 static void make_pair(int pair[2], int type)
 {
 	struct sockaddr_in address;
 	socklen_t len = sizeof(address);
-	int at = bound(type, &address);
+	int at = local_socket(type, &address);
 
 	pair[0] = socket(AF_INET, type | SOCK_CLOEXEC, 0);
 	cr_assert_geq(pair[0], 0);
@@ -155,7 +131,7 @@ static void must_receive(int fd, size_t len)
 {
 	char buf[256];
 
-	cr_assert_eq(recv(fd, buf, len, MSG_WAITALL), (ssize_t)len);
+	cr_assert_eq(recv_whole(fd, buf, len), len);
 }
 
 static int option_of(int fd, int level, int option)
@@ -227,7 +203,7 @@ RING_TEST(prep, siocinq)
 		cr_assert_eq(rig_result(rig), 5);
 		close_pair(pair);
 
-		at = bound(SOCK_STREAM, &address);
+		at = local_socket(SOCK_STREAM, &address);
 		cr_assert_eq(listen(at, 1), 0);
 		oring_prep_siocinq(rig_sqe(rig), by(rig, way, at));
 		cr_assert_eq(rig_result(rig), -EINVAL, "it only takes connections");
@@ -393,7 +369,7 @@ RING_TEST(prep, getsockname)
 	require_socket_command(rig, ORING_SOCKET_GETSOCKNAME);
 	for (way = 0; way < 2; way++) {
 		struct sockaddr_in wanted;
-		int at = bound(SOCK_DGRAM, &wanted);
+		int at = local_socket(SOCK_DGRAM, &wanted);
 		oring_file sock = by(rig, way, at);
 
 		memset(&address, 0xee, sizeof(address));
@@ -443,7 +419,7 @@ RING_TEST(prep, getpeername)
 		cr_assert_eq(memcmp(&address, &wanted, sizeof(address)), 0);
 		close_pair(pair);
 
-		at = bound(SOCK_STREAM, &wanted);
+		at = local_socket(SOCK_STREAM, &wanted);
 		len = 100;
 		oring_prep_getpeername(rig_sqe(rig), by(rig, way, at), (struct sockaddr *)&address,
 				       &len);

@@ -6,10 +6,8 @@
  * Where a row takes a file, the test runs twice: with a descriptor and with a
  * registered slot whose number is no open descriptor.
  */
-#include "harness.h"
+#include "sockets.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -42,52 +40,6 @@ static oring_file by(struct rig *rig, int way, int fd)
 	if (oring_register_files_update(&rig->ring, SLOT, &fd, 1) != 1)
 		make_table(rig, fd, 0);
 	return oring_file_slot(SLOT);
-}
-
-/* A socket of 127.0.0.1 with a port of its own, whose plain calls end within 10 s. */
-static int bound_socket(int type, struct sockaddr_in *address)
-{
-	struct timeval limit = { 10, 0 };
-	socklen_t len = sizeof(*address);
-	int sock = socket(AF_INET, type | SOCK_CLOEXEC, 0);
-
-	memset(address, 0, sizeof(*address));
-	address->sin_family = AF_INET;
-	address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	cr_assert_eq(bind(sock, (struct sockaddr *)address, len), 0, "%s", strerror(errno));
-	cr_assert_eq(getsockname(sock, (struct sockaddr *)address, &len), 0);
-	cr_assert_eq(setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
-	return sock;
-}
-
-static int listening_socket(struct sockaddr_in *address)
-{
-	int sock = bound_socket(SOCK_STREAM, address);
-
-	cr_assert_eq(listen(sock, 8), 0);
-	return sock;
-}
-
-static int client_of(const struct sockaddr_in *address)
-{
-	struct sockaddr_in own;
-	int sock = bound_socket(SOCK_STREAM, &own);
-
-	cr_assert_eq(connect(sock, (const struct sockaddr *)address, sizeof(*address)), 0, "%s",
-		     strerror(errno));
-	return sock;
-}
-
-/* A connected pair over TCP: [0] sends, [1] receives. */
-static void make_pair(int pair[2])
-{
-	struct sockaddr_in address;
-	int listener = listening_socket(&address);
-
-	pair[0] = client_of(&address);
-	pair[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	cr_assert_geq(pair[1], 0);
-	close(listener);
 }
 
 static void close_pair(const int pair[2])
@@ -326,7 +278,7 @@ static void is_other_end(int sock, int client)
 	char byte = 0;
 
 	cr_assert_eq(send(client, "?", 1, MSG_NOSIGNAL), 1);
-	cr_assert_eq(recv(sock, &byte, 1, MSG_WAITALL), 1);
+	cr_assert_eq(recv(sock, &byte, 1, 0), 1);
 	cr_assert_eq(byte, '?');
 }
 
@@ -496,7 +448,7 @@ static void recv_selects(struct rig *rig, enum kind kind)
 		struct oring_sqe *sqe;
 		int pair[2];
 
-		make_pair(pair);
+		make_tcp_pair(pair);
 		/* Waits for data; no more than a buffer holds; and no more than asked. */
 		for (i = 0; i < 2; i++) {
 			sqe = rig_sqe(rig);
@@ -585,8 +537,8 @@ static void recvmsg_selects(struct rig *rig, enum kind kind)
 	make_group(rig, &group, kind, 2, 8);
 	for (way = 0; way < 2; way++) {
 		struct sockaddr_in from, to;
-		int sender = bound_socket(SOCK_DGRAM, &from);
-		int receiver = bound_socket(SOCK_DGRAM, &to);
+		int sender = local_socket(SOCK_DGRAM, &from);
+		int receiver = local_socket(SOCK_DGRAM, &to);
 		struct oring_sqe *sqe = rig_sqe(rig);
 		struct oring_cqe cqe;
 
@@ -635,7 +587,7 @@ static void send_selects(struct rig *rig, enum kind kind)
 		struct oring_cqe cqe;
 		int pair[2];
 
-		make_pair(pair);
+		make_tcp_pair(pair);
 		memcpy(buffer(&group, FIRST_BID + 1), "fiveandmore", 8);
 		give_part(rig, &group, FIRST_BID + 1, 5);
 		sqe = rig_sqe(rig);
@@ -675,7 +627,7 @@ RING_TEST(prep, recv_poll_first)
 		struct oring_cqe cqe;
 		int pair[2];
 
-		make_pair(pair);
+		make_tcp_pair(pair);
 		put(pair, "here", 4, 4);
 		oring_prep_recv(sqe, by(rig, way, pair[1]), buf, sizeof(buf), MSG_DONTWAIT);
 		oring_sqe_poll_first(sqe);
@@ -700,7 +652,7 @@ RING_TEST(prep, recv_tells_of_more)
 	int pair[2];
 
 	REQUIRE_OP(rig, ORING_OP_SOCKET);
-	make_pair(pair);
+	make_tcp_pair(pair);
 	put(pair, "a message", 9, 9);
 	oring_prep_recv(rig_sqe(rig), oring_file_fd(pair[1]), buf, 4, 0);
 	cqe = rig_reap(rig);
@@ -743,7 +695,7 @@ static void recv_multishot(struct rig *rig, enum kind kind)
 		int pair[2];
 		uint64_t id;
 
-		make_pair(pair);
+		make_tcp_pair(pair);
 		id = start_recv(rig, &group, by(rig, way, pair[1]));
 		nothing_comes(rig);
 		put_text(pair, "one");
@@ -785,7 +737,7 @@ static void recv_multishot_without_buffers(struct rig *rig, enum kind kind)
 
 	require_recv_multishot(rig);
 	make_group(rig, &group, kind, 2, 8);
-	make_pair(pair);
+	make_tcp_pair(pair);
 	put(pair, "nineteen bytes here", 19, 19);
 	id = start_recv(rig, &group, oring_file_fd(pair[1]));
 	for (i = 0; i < 2; i++) {
@@ -858,7 +810,7 @@ RING_TEST(prep, recv_multishot_refusals)
 
 	require_recv_multishot(rig);
 	make_group(rig, &group, RING, 2, 8);
-	make_pair(pair);
+	make_tcp_pair(pair);
 	put(pair, "some", 4, 4);
 	oring_prep_recv_multishot(sqe, oring_file_fd(pair[1]), 0);
 	cr_assert_eq(rig_result(rig), -EINVAL, "no buffer selection");
@@ -899,7 +851,7 @@ RING_TEST(prep, recv_multishot_limits)
 		uint64_t id;
 		int pair[2];
 
-		make_pair(pair);
+		make_tcp_pair(pair);
 		sock = by(rig, way, pair[1]);
 		put(pair, "0123456789", 10, 10);
 		id = start_limited(rig, &group, sock, 4, 0);
@@ -994,7 +946,7 @@ RING_TEST(prep, recv_bundle)
 		uint32_t len;
 		int pair[2];
 
-		make_pair(pair);
+		make_tcp_pair(pair);
 		sock = by(rig, way, pair[1]);
 		for (i = 0; i < 2; i++) {
 			/* Three buffers, so that the next receive goes over the end of the ring. */
@@ -1026,7 +978,7 @@ RING_TEST(prep, recv_bundle_limit)
 
 	REQUIRE_FEATURE(&rig->ring, ORING_FEAT_RECVSEND_BUNDLE);
 	make_group(rig, &group, RING, 8, 256);
-	make_pair(pair);
+	make_tcp_pair(pair);
 	put_pattern(pair, 2048, 2048);
 	cqe = recv_bundle(rig, &group, oring_file_fd(pair[1]), 600);
 	/* From 6.15 or so on a bundle has no buffer that is filled in part. */
@@ -1079,7 +1031,7 @@ RING_TEST(prep, recv_multishot_bundle)
 		uint64_t id = rig->next_id - 1;
 		int pair[2];
 
-		make_pair(pair);
+		make_tcp_pair(pair);
 		oring_prep_recv_multishot_bundle(sqe, by(rig, way, pair[1]), 0);
 		oring_sqe_buffer_select(sqe, group.id);
 		issue(rig);
@@ -1104,7 +1056,7 @@ RING_TEST(prep, recv_multishot_bundle_to_the_last_buffer)
 
 	REQUIRE_FEATURE(&rig->ring, ORING_FEAT_RECVSEND_BUNDLE);
 	make_group(rig, &group, RING, 4, 256);
-	make_pair(pair);
+	make_tcp_pair(pair);
 	put_pattern(pair, 2048, 2048);
 	oring_prep_recv_multishot_bundle(sqe, oring_file_fd(pair[1]), 0);
 	oring_sqe_buffer_select(sqe, group.id);
@@ -1130,7 +1082,7 @@ RING_TEST(prep, recv_multishot_bundle_refusals)
 
 	REQUIRE_FEATURE(&rig->ring, ORING_FEAT_RECVSEND_BUNDLE);
 	make_empty_group(rig, &group, RING, 8, 256);
-	make_pair(pair);
+	make_tcp_pair(pair);
 	put(pair, "some", 4, 4);
 	oring_prep_recv_multishot_bundle(sqe, oring_file_fd(pair[1]), 0);
 	cr_assert_eq(rig_result(rig), -EINVAL, "no buffer selection");
@@ -1171,7 +1123,7 @@ static void send_bundle(struct rig *rig, enum kind kind)
 		char buf[16];
 		int pair[2], sent = 0;
 
-		make_pair(pair);
+		make_tcp_pair(pair);
 		give_words(rig, &group);
 		sqe = rig_sqe(rig);
 		oring_prep_send_bundle(sqe, by(rig, way, pair[0]), 0);
@@ -1186,7 +1138,7 @@ static void send_bundle(struct rig *rig, enum kind kind)
 		cr_assert_eq(sent, 11);
 		/* Without a ring they go one by one. */
 		cr_assert_eq(first - FIRST_BID, kind == LEGACY ? 3 : 1);
-		cr_assert_eq(recv(pair[1], buf, 11, MSG_WAITALL), 11);
+		cr_assert_eq(recv_whole(pair[1], buf, 11), 11);
 		cr_assert_eq(memcmp(buf, "onetwothree", 11), 0);
 		sqe = rig_sqe(rig);
 		oring_prep_send_bundle(sqe, by(rig, way, pair[0]), 0);
@@ -1220,7 +1172,7 @@ RING_TEST(prep, send_bundle_flags)
 
 	REQUIRE_FEATURE(&rig->ring, ORING_FEAT_RECVSEND_BUNDLE);
 	make_empty_group(rig, &group, RING, 4, 8);
-	make_pair(pair);
+	make_tcp_pair(pair);
 	buffer(&group, FIRST_BID)[0] = 'u';
 	give_part(rig, &group, FIRST_BID, 1);
 	sqe = rig_sqe(rig);
@@ -1246,7 +1198,7 @@ RING_TEST(prep, send_bundle_limit)
 
 	REQUIRE_FEATURE(&rig->ring, ORING_FEAT_RECVSEND_BUNDLE);
 	make_empty_group(rig, &group, RING, 4, 8);
-	make_pair(pair);
+	make_tcp_pair(pair);
 	give_words(rig, &group);
 	sqe = rig_sqe(rig);
 	oring_prep_send_bundle(sqe, oring_file_fd(pair[0]), 0);
@@ -1260,7 +1212,7 @@ RING_TEST(prep, send_bundle_limit)
 	cr_assert_eq(cqe.res, 5, "%d", cqe.res);
 	cr_assert_eq(oring_cqe_buffer_id(&cqe), FIRST_BID + 2);
 	cr_assert_not(oring_cqe_has_more(&cqe));
-	cr_assert_eq(recv(pair[1], buf, 11, MSG_WAITALL), 11);
+	cr_assert_eq(recv_whole(pair[1], buf, 11), 11);
 	cr_assert_eq(memcmp(buf, "onetwothree", 11), 0);
 	close_pair(pair);
 }
@@ -1300,7 +1252,7 @@ RING_TEST(prep, recv_into_pieces)
 		struct oring_sqe *sqe = rig_sqe(rig);
 		int pair[2];
 
-		make_pair(pair);
+		make_tcp_pair(pair);
 		put_letters(pair, (char)('a' + i));
 		oring_prep_recv(sqe, oring_file_fd(pair[1]), NULL, 0, 0);
 		oring_sqe_buffer_select(sqe, group.id);
@@ -1316,7 +1268,7 @@ RING_TEST(prep, recv_multishot_into_pieces)
 	int pair[2], i;
 
 	make_group(rig, &group, INC, 2, 300);
-	make_pair(pair);
+	make_tcp_pair(pair);
 	for (i = 0; i < 6; i++) {
 		put_letters(pair, (char)('a' + i));
 		if (i == 0)
@@ -1341,8 +1293,8 @@ static void make_datagram_pair(int pair[2], struct sockaddr_in *from)
 	struct sockaddr_in to;
 	int on = 1;
 
-	pair[0] = bound_socket(SOCK_DGRAM, from);
-	pair[1] = bound_socket(SOCK_DGRAM, &to);
+	pair[0] = local_socket(SOCK_DGRAM, from);
+	pair[1] = local_socket(SOCK_DGRAM, &to);
 	cr_assert_eq(setsockopt(pair[1], IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)), 0);
 	cr_assert_eq(connect(pair[0], (struct sockaddr *)&to, sizeof(to)), 0);
 }

@@ -5,10 +5,8 @@
  * Where a row takes a socket, the test runs twice: with a descriptor and with
  * a registered slot whose number is no open descriptor.
  */
-#include "harness.h"
+#include "sockets.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/stat.h>
@@ -57,92 +55,15 @@ static void issue(struct rig *rig)
 	cr_assert_eq(oring_sq_pending(&rig->ring), 0);
 }
 
-/* 127.0.0.1, with the port that the kernel chooses. */
-static struct sockaddr_in loopback(void)
-{
-	struct sockaddr_in address;
-
-	memset(&address, 0, sizeof(address));
-	address.sin_family = AF_INET;
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	return address;
-}
-
-static struct sockaddr_in name_of(int sock)
-{
-	struct sockaddr_in address;
-	socklen_t len = sizeof(address);
-
-	cr_assert_eq(getsockname(sock, (struct sockaddr *)&address, &len), 0);
-	cr_assert_eq(len, sizeof(address));
-	return address;
-}
-
 static bool same_name(const struct sockaddr_in *a, const struct sockaddr_in *b)
 {
 	return a->sin_family == b->sin_family && a->sin_port == b->sin_port &&
 	       a->sin_addr.s_addr == b->sin_addr.s_addr;
 }
 
-/* A plain socket of 127.0.0.1 with a port of its own. Its name is put in @address. */
-static int bound_socket(int type, struct sockaddr_in *address)
-{
-	int sock = socket(AF_INET, type | SOCK_CLOEXEC, 0);
-	struct timeval limit = { 10, 0 };
-
-	cr_assert_geq(sock, 0);
-	*address = loopback();
-	cr_assert_eq(bind(sock, (struct sockaddr *)address, sizeof(*address)), 0);
-	*address = name_of(sock);
-	/* What the tests do without the ring ends too. */
-	cr_assert_eq(setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
-	return sock;
-}
-
-static int listening_socket(struct sockaddr_in *address)
-{
-	int sock = bound_socket(SOCK_STREAM, address);
-
-	cr_assert_eq(listen(sock, 8), 0);
-	return sock;
-}
-
-/* A plain client of @address. */
-static int client_of(const struct sockaddr_in *address)
-{
-	struct sockaddr_in own;
-	int sock = bound_socket(SOCK_STREAM, &own);
-
-	cr_assert_eq(connect(sock, (const struct sockaddr *)address, sizeof(*address)), 0, "%s",
-		     strerror(errno));
-	return sock;
-}
-
-/* A connected pair, whose plain calls end within 10 s. */
 static void make_pair(int type, int pair[2])
 {
-	struct timeval limit = { 10, 0 };
-	int i;
-
 	cr_assert_eq(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair), 0);
-	for (i = 0; i < 2; i++) {
-		cr_assert_eq(setsockopt(pair[i], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)),
-			     0);
-	}
-}
-
-/* A connected pair over TCP: [0] is the client. */
-static void make_tcp_pair(int pair[2])
-{
-	struct timeval limit = { 10, 0 };
-	struct sockaddr_in address;
-	int listener = listening_socket(&address);
-
-	pair[0] = client_of(&address);
-	pair[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	cr_assert_geq(pair[1], 0);
-	cr_assert_eq(setsockopt(pair[1], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
-	close(listener);
 }
 
 static void close_pair(const int pair[2])
@@ -197,7 +118,7 @@ RING_TEST(prep, socket)
 static int sends_datagrams(struct rig *rig, uint32_t slot)
 {
 	struct sockaddr_in address;
-	int receiver = bound_socket(SOCK_DGRAM, &address);
+	int receiver = local_socket(SOCK_DGRAM, &address);
 	char byte = 0;
 	int ret;
 
@@ -295,8 +216,8 @@ RING_TEST(prep, listen)
 	REQUIRE_OP(rig, ORING_OP_LISTEN);
 	for (way = 0; way < 2; way++) {
 		struct sockaddr_in address, other;
-		int sock = bound_socket(SOCK_STREAM, &address);
-		int early = bound_socket(SOCK_STREAM, &other);
+		int sock = local_socket(SOCK_STREAM, &address);
+		int early = local_socket(SOCK_STREAM, &other);
 		struct tcp_info info;
 		socklen_t len = sizeof(info);
 		int client;
@@ -479,7 +400,7 @@ RING_TEST(prep, connect)
 		struct sockaddr_in peer;
 		socklen_t len = sizeof(peer);
 		int listener = listening_socket(&address);
-		int client = bound_socket(SOCK_STREAM, &own);
+		int client = local_socket(SOCK_STREAM, &own);
 		struct oring_sqe *sqe = rig_sqe(rig);
 		struct oring_cqe cqe;
 		int sock;
@@ -505,8 +426,8 @@ RING_TEST(prep, connect)
 		close(listener);
 
 		/* Bound, but nobody listens there; an address that is cut short. */
-		listener = bound_socket(SOCK_STREAM, &address);
-		client = bound_socket(SOCK_STREAM, &own);
+		listener = local_socket(SOCK_STREAM, &address);
+		client = local_socket(SOCK_STREAM, &own);
 		oring_prep_connect(rig_sqe(rig), by(rig, way, client), (struct sockaddr *)&address,
 				   sizeof(address));
 		cr_assert_eq(rig_result(rig), -ECONNREFUSED);
@@ -667,8 +588,8 @@ RING_TEST(prep, sendmsg)
 		static char hello[] = "hello ", world[] = "world";
 		struct iovec iov[] = { { hello, 6 }, { world, 5 } };
 		struct sockaddr_in from, to, seen, name;
-		int sender = bound_socket(SOCK_DGRAM, &from);
-		int receiver = bound_socket(SOCK_DGRAM, &to);
+		int sender = local_socket(SOCK_DGRAM, &from);
+		int receiver = local_socket(SOCK_DGRAM, &to);
 		socklen_t len = sizeof(seen);
 		struct msghdr message;
 		char buf[32];
@@ -802,8 +723,8 @@ RING_TEST(prep, recvmsg)
 		static struct msghdr message;
 		static struct sockaddr_in seen;
 		struct sockaddr_in from, to;
-		int sender = bound_socket(SOCK_DGRAM, &from);
-		int receiver = bound_socket(SOCK_DGRAM, &to);
+		int sender = local_socket(SOCK_DGRAM, &from);
+		int receiver = local_socket(SOCK_DGRAM, &to);
 
 		iov[0].iov_base = one;
 		iov[0].iov_len = sizeof(one);

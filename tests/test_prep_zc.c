@@ -6,10 +6,8 @@
  * What is sent lies in one place, which is also a registered buffer, so that
  * the same tests run over all rows.
  */
-#include "harness.h"
+#include "sockets.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -65,15 +63,6 @@ static void nothing_comes(struct rig *rig)
 
 /* ---- sockets ---- */
 
-/* What the tests do without the ring ends too. */
-static void limit_waits(int sock)
-{
-	struct timeval limit = { 10, 0 };
-
-	cr_assert_eq(setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
-	cr_assert_eq(setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)), 0);
-}
-
 /* A plain socket with an address, which is completed by what the kernel chose. */
 static int bound_socket(int type, struct sockaddr *address, socklen_t *len)
 {
@@ -82,34 +71,7 @@ static int bound_socket(int type, struct sockaddr *address, socklen_t *len)
 	cr_assert_geq(sock, 0);
 	cr_assert_eq(bind(sock, address, *len), 0, "%s", strerror(errno));
 	cr_assert_eq(getsockname(sock, address, len), 0);
-	limit_waits(sock);
 	return sock;
-}
-
-/* A socket of 127.0.0.1 with a port of its own. */
-static int local_socket(int type, struct sockaddr_in *address)
-{
-	socklen_t len = sizeof(*address);
-
-	memset(address, 0, sizeof(*address));
-	address->sin_family = AF_INET;
-	address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	return bound_socket(type, (struct sockaddr *)address, &len);
-}
-
-/* A connected pair over TCP: [0] sends, [1] receives. */
-static void make_tcp_pair(int pair[2])
-{
-	struct sockaddr_in address, own;
-	int listener = local_socket(SOCK_STREAM, &address);
-
-	cr_assert_eq(listen(listener, 1), 0);
-	pair[0] = local_socket(SOCK_STREAM, &own);
-	cr_assert_eq(connect(pair[0], (struct sockaddr *)&address, sizeof(address)), 0);
-	pair[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	cr_assert_geq(pair[1], 0);
-	limit_waits(pair[1]);
-	close(listener);
 }
 
 static void close_pair(const int pair[2])
@@ -395,7 +357,7 @@ static void arrives(int sock, size_t sent)
 	static char got[ROOM];
 
 	memset(got, 0, sent);
-	cr_assert_eq(recv(sock, got, sent, MSG_WAITALL), (ssize_t)sent);
+	cr_assert_eq(recv_whole(sock, got, sent), sent);
 	cr_assert(is_sent(got, sent));
 	cr_assert_eq(recv(sock, got, 1, MSG_DONTWAIT), -1);
 	cr_assert_eq(errno, EAGAIN);
@@ -812,7 +774,7 @@ RING_TEST(prep, skip_success_is_asked_for)
 	make_tcp_pair(pair);
 	oring_prep_write(rig_sqe(rig), oring_file_fd(pair[0]), "told", 4, 0);
 	cr_assert_eq(rig_result(rig), 4);
-	cr_assert_eq(recv(pair[1], got, 4, MSG_WAITALL), 4);
+	cr_assert_eq(recv_whole(pair[1], got, 4), 4);
 	REQUIRE_FEATURE(&rig->ring, ORING_FEAT_CQE_SKIP);
 	sqe = rig_sqe(rig);
 	oring_prep_write(sqe, oring_file_fd(pair[0]), "quiet", 5, 0);

@@ -228,7 +228,7 @@ static struct sent arrives(struct rig *rig, bool reports, size_t length, int soc
 	cr_assert_eq(sent.result, (int)length, "%s", strerror(-sent.result));
 	/* The bytes are ours: those that were sent stay as they were. */
 	memset(memory, 0xee, sizeof(memory));
-	cr_assert_eq(recv(sock, got, length, MSG_WAITALL), (ssize_t)length);
+	cr_assert_eq(recv_whole(sock, got, length), length);
 	cr_assert(is_pattern(got, length, 0));
 	return sent;
 }

@@ -4,11 +4,9 @@
  * side is a model of the kernel's. The kernel: what is in the way of it, and,
  * where there is a queue without a device, bytes that come over TCP.
  */
-#include "harness.h"
+#include "sockets.h"
 
-#include <arpa/inet.h>
 #include <net/if.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <sys/mman.h>
 
@@ -602,27 +600,6 @@ static void open_queue(struct live *live)
 	cr_assert_eq(oring_zcrx_explain(&live->ring, &live->params, 0), ORING_ZCRX_CLEAR);
 }
 
-static void connect_pair(int pair[2])
-{
-	struct timeval limit = { 10, 0 };
-	struct sockaddr_in address;
-	socklen_t len = sizeof(address);
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	memset(&address, 0, sizeof(address));
-	address.sin_family = AF_INET;
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	cr_assert_eq(bind(listener, (struct sockaddr *)&address, len), 0, "%s", strerror(errno));
-	cr_assert_eq(getsockname(listener, (struct sockaddr *)&address, &len), 0);
-	cr_assert_eq(listen(listener, 1), 0);
-	pair[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	cr_assert_eq(setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)), 0);
-	cr_assert_eq(connect(pair[0], (struct sockaddr *)&address, len), 0);
-	pair[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	cr_assert_geq(pair[1], 0);
-	close(listener);
-}
-
 static void arm(struct live *live)
 {
 	struct oring_sqe *sqe = oring_sq_reserve(&live->ring);
@@ -641,7 +618,7 @@ static void open_area(struct live *live, uint32_t shape, uint32_t cq_entries, si
 	fill_params(live, area_pages, entries, own_memory);
 	open_ring(&live->ring, shape, cq_entries);
 	open_queue(live);
-	connect_pair(live->pair);
+	make_tcp_pair(live->pair);
 	oring_multishot_init(&live->stream, ORING_STREAM_RECV,
 			     oring_context_from_bits(0x1234567890abcde0));
 	arm(live);
@@ -1025,7 +1002,7 @@ Test(zcrx, several_rings, .timeout = TEST_SECONDS)
 	cr_assert_geq(id, 0, "%s", strerror(-id));
 	close(fd);
 
-	connect_pair(pair);
+	make_tcp_pair(pair);
 	oring_prep_recv_multishot_zc(oring_sq_reserve(&other), oring_file_fd(pair[1]), (uint32_t)id,
 				     0);
 	cr_assert_geq(oring_submit(&other), 0);
@@ -1080,7 +1057,7 @@ Test(zcrx, copies_are_told, .timeout = TEST_SECONDS)
 	live.params.event = oring_context_from_bits(0xfeedfacefeedface);
 	open_ring(&live.ring, ORING_SETUP_CQE32, 512);
 	open_queue(&live);
-	connect_pair(live.pair);
+	make_tcp_pair(live.pair);
 	oring_multishot_init(&live.stream, ORING_STREAM_RECV, oring_context_from_bits(7));
 	arm(&live);
 	cr_assert_eq(oring_zcrx_copied(&live.zcrx, &count, &bytes), 0);
