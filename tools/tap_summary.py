@@ -30,7 +30,8 @@ def is_entry(entry):
     """Is this what a line of the log should be?"""
     return (isinstance(entry, dict) and isinstance(entry.get("name"), str)
             and isinstance(entry.get("result"), str) and isinstance(entry.get("returncode"), int)
-            and all(isinstance(entry.get(part) or "", str) for part in ("stdout", "stderr")))
+            and all(isinstance(entry.get(part) or "", str) for part in ("stdout", "stderr"))
+            and isinstance(entry.get("failed_at_first") or [], list))
 
 
 class Program:
@@ -42,6 +43,7 @@ class Program:
         self.name = entry["name"].replace("oring:", "", 1)
         self.result, self.code = entry["result"], entry["returncode"]
         self.stdout, self.stderr = entry.get("stdout") or "", entry.get("stderr") or ""
+        self.failed_at_first = entry.get("failed_at_first") or []
         self.passed, self.failed, self.skipped = [], [], []
         self.plan = None
         self.read()
@@ -153,6 +155,9 @@ def main():
         for program in programs:
             for name, reason in program.skipped:
                 print(f"  {program.name}: {name}: {reason}")
+    first = [f"  {program.name}: {name}" for program in programs for name in program.failed_at_first]
+    if first:
+        print("failed at first, passed when run once more:", *first, sep="\n")
     if failed:
         print("failed:")
         for program in programs:

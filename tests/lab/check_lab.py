@@ -449,12 +449,18 @@ def console_of_an_unfinished_guest_is_kept():
 
 # ---- what goes into a log ----
 
-def logged(tests, built=lambda *_: ([], ["/"]), **options):
-    """(exit status, entries) of a run in which these are the guests' ends."""
+def logged(tests, built=lambda *_: ([], ["/"]), asked=None, **options):
+    """(exit status, entries) of a run in which these are the guests' ends; @asked: of which programs."""
+    asked = [] if asked is None else asked
     options = types.SimpleNamespace(**{"arch": "amd64", "series": ["6.1", "newest"], "test": [], "tries": 1,
                                        **options})
     saved = guest.need, programs.programs_for, cli.Run.tests
-    guest.need, programs.programs_for, cli.Run.tests = lambda _: None, built, lambda *_: tests()
+
+    def run(_, chosen, __):
+        asked.append(chosen)
+        return tests()
+
+    guest.need, programs.programs_for, cli.Run.tests = lambda _: None, built, run
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             return cli.run_all(None, options)
@@ -490,6 +496,33 @@ def a_guest_that_does_not_finish_is_booted_again():
     ends = [(4, ["unfinished"]), (0, ["first"]), (4, ["unfinished"]), (4, ["second"])]
     status, entries = logged(lambda: ends.pop(0), tries=2)
     check((status, entries, ends), (4, ["first", "second"], []))
+
+
+def program_of_6_1(name, *lines, code=0):
+    """A program's entry, as a guest of 6.1 tells it."""
+    return {"name": f"linux-6.1/{name}", "result": "TAP", "returncode": code,
+            "stdout": "\n".join(lines + (f"1..{len(lines)}", ""))}
+
+
+@test
+def what_failed_runs_once_more():
+    good, bad = program_of_6_1("test_a", "ok 1 - a"), program_of_6_1("test_b", "not ok 1 - b", "ok 2 - c", code=1)
+    mended = program_of_6_1("test_b", "ok 1 - b", "ok 2 - c")
+    chosen = [programs.Program(name, name, []) for name in ("test_a", "test_b")]
+    asked = []
+
+    def run(*second):
+        ends = [(1, [good, bad]), second]
+        asked.clear()
+        return logged(lambda: ends.pop(0), lambda *_: (chosen, ["/"]), tries=2, series=["6.1"], asked=asked)
+
+    status, entries = run(0, [mended])
+    check((status, [[program.name for program in some] for some in asked]), (0, [["test_a", "test_b"], ["test_b"]]))
+    check([tap_summary.Program(entry).failed for entry in entries], [[], []])
+    check([tap_summary.Program(entry).failed_at_first for entry in entries], [[], ["b"]])
+    for second in (1, [bad]), (4, []):
+        status, entries = run(*second)
+        check((status, entries), (1, [good, bad]))
 
 
 @test
