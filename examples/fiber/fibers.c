@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Fibers from spawn to await: who is ready, who is parked and how long, and switching. Those that
- * are ready run in rounds: each switches straight to the next, at the end of a round to the
- * thread's own stack (runtime.c).
+ * are ready run in rounds: each switches straight to the next; between two rounds to the thread's
+ * own stack (runtime.c), if there is anything to do.
  */
 #define _GNU_SOURCE
 #include "internal.h"

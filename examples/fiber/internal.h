@@ -45,9 +45,20 @@ static inline struct fiber *fiber_take_ready(struct fiber_runtime *runtime)
 	return fiber;
 }
 
-/* Where to go from here: the next fiber of the round, or the scheduler. */
+/* Between two rounds there is nothing to do: no entry to submit, no completion, nobody to let in. */
+static inline bool fiber_is_quiet(struct fiber_runtime *runtime)
+{
+	return oring_sq_pending(&runtime->ring) == 0 && oring_cq_ready(&runtime->ring) == 0 &&
+	       !oring_taskrun_pending(&runtime->ring) && runtime->first_timer == NULL &&
+	       runtime->cancels == NULL && runtime->room.first == NULL &&
+	       runtime->task_count == 0 && !runtime->stopped;
+}
+
+/* Where to go from here: the next fiber of the round, or of the next one; or the scheduler. */
 static inline struct fiber_switch *fiber_next_context(struct fiber_runtime *runtime)
 {
+	if (runtime->round_last == NULL && runtime->ready != NULL && fiber_is_quiet(runtime))
+		runtime->round_last = runtime->last_ready;
 	if (runtime->round_last != NULL)
 		return &fiber_take_ready(runtime)->context;
 	runtime->current = NULL;

@@ -37,14 +37,15 @@ static void prepare(struct fiber_switch *context, void *stack, size_t bytes, voi
 
 #else
 
-/* Where a prepared stack begins. */
-void fiber_switch_start(void);
+/* The return address of what a prepared stack begins with: nothing is behind it. */
+void fiber_switch_root(void);
 
 #if defined(__x86_64__)
 
 /*
- * By ret: where all fibers come through the same calls, the processor's prediction holds,
- * and so it does for the returns behind it.
+ * The processor predicts returns by a stack of its own, which knows nothing of these. So: by ret,
+ * since fibers come here through the same calls mostly; but a fiber is begun by jumps, and left for
+ * good by jumps, so that the predictions behind whoever waits for it hold when it ends.
  */
 __asm__(".text\n"
 	".p2align 4\n"
@@ -66,11 +67,14 @@ __asm__(".text\n"
 	"	movzwl 4(%rsp), %edx\n"
 	"	movq %rsp, (%rdi)\n"
 	"	movq %rsi, %rsp\n"
-	"	cmpl (%rsp), %ecx\n" /* loading them is dear; most of the time they are the same */
+	"0:	cmpl (%rsp), %ecx\n" /* loading them is dear; most of the time they are the same */
 	"	jne 1f\n"
 	"	cmpw 4(%rsp), %dx\n"
 	"	jne 1f\n"
-	"2:	addq $8, %rsp\n"
+	"2:	leaq fiber_switch_root(%rip), %rax\n"
+	"	cmpq %rax, 56(%rsp)\n"
+	"	je 3f\n"
+	"	addq $8, %rsp\n"
 	"	popq %r15\n"
 	"	popq %r14\n"
 	"	popq %r13\n"
@@ -81,20 +85,32 @@ __asm__(".text\n"
 	"1:	ldmxcsr (%rsp)\n"
 	"	fldcw 4(%rsp)\n"
 	"	jmp 2b\n"
+	"3:	movq 24(%rsp), %rdi\n" /* the first time */
+	"	movq 32(%rsp), %rax\n"
+	"	addq $56, %rsp\n"
+	"	xorl %ebp, %ebp\n"
+	"	jmpq *%rax\n"
 	".size fiber_switch_stacks, . - fiber_switch_stacks\n"
 	".p2align 4\n"
-	".globl fiber_switch_start\n"
-	".hidden fiber_switch_start\n"
-	".type fiber_switch_start, @function\n"
-	"fiber_switch_start:\n"
+	".globl fiber_switch_abandon\n"
+	".hidden fiber_switch_abandon\n"
+	".type fiber_switch_abandon, @function\n"
+	"fiber_switch_abandon:\n"
+	"	stmxcsr -8(%rsp)\n"
+	"	fnstcw -4(%rsp)\n"
+	"	movl -8(%rsp), %ecx\n"
+	"	movzwl -4(%rsp), %edx\n"
+	"	movq %rdi, %rsp\n"
+	"	jmp 0b\n"
+	".size fiber_switch_abandon, . - fiber_switch_abandon\n"
+	".globl fiber_switch_root\n"
+	".hidden fiber_switch_root\n"
 	"	.cfi_startproc\n"
 	"	.cfi_undefined rip\n" /* the outermost frame */
-	"	endbr64\n"
-	"	movq %r13, %rdi\n"
-	"	callq *%r12\n"
+	"	nop\n"		      /* who unwinds looks one byte before a return address */
+	"fiber_switch_root:\n"
 	"	ud2\n"
-	"	.cfi_endproc\n"
-	".size fiber_switch_start, . - fiber_switch_start\n");
+	"	.cfi_endproc\n");
 
 bool fiber_switch_works(void)
 {
@@ -117,7 +133,7 @@ static void prepare(struct fiber_switch *context, void *stack, size_t bytes, voi
 	__asm__ volatile("fnstcw %0" : "=m"(control));
 	*--top = 0; /* so that the first call finds the alignment of the ABI */
 	*--top = 0;
-	*--top = (uintptr_t)fiber_switch_start;
+	*--top = (uintptr_t)fiber_switch_root;
 	*--top = 0;		      /* rbp */
 	*--top = 0;		      /* rbx */
 	*--top = (uintptr_t)entry;    /* r12 */
@@ -153,15 +169,18 @@ __asm__(".text\n"
 	"	mov x10, sp\n"
 	"	str x10, [x0]\n"
 	"	mov sp, x1\n"
-	"	ldr x11, [sp, #160]\n"
+	"0:	ldr x11, [sp, #160]\n"
 	"	cmp x9, x11\n"
 	"	b.ne 1f\n"
-	"2:	ldp x19, x20, [sp, #0]\n"
+	"2:	ldp x29, x30, [sp, #80]\n"
+	"	ldp x19, x20, [sp, #0]\n"
+	"	adr x9, fiber_switch_root\n"
+	"	cmp x30, x9\n"
+	"	b.eq 3f\n"
 	"	ldp x21, x22, [sp, #16]\n"
 	"	ldp x23, x24, [sp, #32]\n"
 	"	ldp x25, x26, [sp, #48]\n"
 	"	ldp x27, x28, [sp, #64]\n"
-	"	ldp x29, x30, [sp, #80]\n"
 	"	ldp d8, d9, [sp, #96]\n"
 	"	ldp d10, d11, [sp, #112]\n"
 	"	ldp d12, d13, [sp, #128]\n"
@@ -170,21 +189,28 @@ __asm__(".text\n"
 	"	ret x30\n"
 	"1:	msr fpcr, x11\n"
 	"	b 2b\n"
+	"3:	add sp, sp, #176\n" /* the first time */
+	"	mov x0, x20\n"
+	"	mov x16, x19\n" /* by this register a bti c may be jumped to */
+	"	br x16\n"
 	".size fiber_switch_stacks, . - fiber_switch_stacks\n"
 	".p2align 4\n"
-	".globl fiber_switch_start\n"
-	".hidden fiber_switch_start\n"
-	".type fiber_switch_start, %function\n"
-	"fiber_switch_start:\n"
+	".globl fiber_switch_abandon\n"
+	".hidden fiber_switch_abandon\n"
+	".type fiber_switch_abandon, %function\n"
+	"fiber_switch_abandon:\n"
+	"	mrs x9, fpcr\n"
+	"	mov sp, x0\n"
+	"	b 0b\n"
+	".size fiber_switch_abandon, . - fiber_switch_abandon\n"
+	".globl fiber_switch_root\n"
+	".hidden fiber_switch_root\n"
 	"	.cfi_startproc\n"
 	"	.cfi_undefined x30\n"
-	"	hint #36\n" /* bti j */
-	"	mov x0, x20\n"
-	"	mov x30, #0\n"
-	"	blr x19\n"
+	"	nop\n"
+	"fiber_switch_root:\n"
 	"	brk #1\n"
-	"	.cfi_endproc\n"
-	".size fiber_switch_start, . - fiber_switch_start\n");
+	"	.cfi_endproc\n");
 
 /* No guarded control stack: the kernel turns it on only for programs that ask for it. */
 bool fiber_switch_works(void)
@@ -204,9 +230,9 @@ static void prepare(struct fiber_switch *context, void *stack, size_t bytes, voi
 
 	__asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
 	memset(top, 0, 176);
-	top[0] = (uintptr_t)entry;		 /* x19 */
-	top[1] = (uintptr_t)argument;		 /* x20 */
-	top[11] = (uintptr_t)fiber_switch_start; /* x30 */
+	top[0] = (uintptr_t)entry;		/* x19 */
+	top[1] = (uintptr_t)argument;		/* x20 */
+	top[11] = (uintptr_t)fiber_switch_root; /* x30 */
 	top[20] = fpcr;
 	context->stack_pointer = top;
 }
@@ -221,7 +247,6 @@ void fiber_switch_prepare(struct fiber_switch *context, void *stack, size_t byte
 #ifdef FIBER_ASAN
 	/* What an earlier fiber left there: its frames ended without returning. */
 	__asan_unpoison_memory_region(stack, bytes);
-	context->leaves = false;
 	context->fake_stack = NULL;
 	context->stack = stack;
 	context->bytes = bytes;

@@ -56,7 +56,6 @@ struct fiber_switch {
 	void *stack_pointer;
 #endif
 #ifdef FIBER_ASAN
-	bool leaves;
 	void *fake_stack;
 	const void *stack;
 	size_t bytes;
@@ -91,6 +90,18 @@ void fiber_switch_forget(struct fiber_switch *context);
 #ifndef FIBER_UCONTEXT
 /* Saves what a call must keep on the stack, its pointer in *@save; goes on where @load was saved. */
 void fiber_switch_stacks(void **save, void *load);
+
+/* Without saving anything. Not a call: the processor would expect it to return. */
+#if defined(__x86_64__)
+#define FIBER_SWITCH_ABANDON(load) \
+	__asm__ volatile("jmp fiber_switch_abandon" : : "D"(load) : "memory")
+#else
+#define FIBER_SWITCH_ABANDON(load)                                                 \
+	do {                                                                       \
+		register void *x0 __asm__("x0") = (load);                          \
+		__asm__ volatile("b fiber_switch_abandon" : : "r"(x0) : "memory"); \
+	} while (0)
+#endif
 #endif
 
 /**
@@ -102,8 +113,7 @@ fiber_switch_to(struct fiber_switch *from, struct fiber_switch *to, struct fiber
 {
 	*left = from;
 #ifdef FIBER_ASAN
-	__sanitizer_start_switch_fiber(from->leaves ? NULL : &from->fake_stack, to->stack,
-				       to->bytes);
+	__sanitizer_start_switch_fiber(&from->fake_stack, to->stack, to->bytes);
 #endif
 #ifdef FIBER_TSAN
 	__tsan_switch_to_fiber(to->tsan, 0);
@@ -122,10 +132,18 @@ fiber_switch_to(struct fiber_switch *from, struct fiber_switch *to, struct fiber
 FIBER_NOT_TSAN static inline void
 fiber_switch_leave(struct fiber_switch *from, struct fiber_switch *to, struct fiber_switch **left)
 {
+	*left = from;
 #ifdef FIBER_ASAN
-	from->leaves = true;
+	__sanitizer_start_switch_fiber(NULL, to->stack, to->bytes);
 #endif
-	fiber_switch_to(from, to, left);
+#ifdef FIBER_TSAN
+	__tsan_switch_to_fiber(to->tsan, 0);
+#endif
+#ifdef FIBER_UCONTEXT
+	setcontext(&to->context);
+#else
+	FIBER_SWITCH_ABANDON(to->stack_pointer);
+#endif
 	__builtin_unreachable();
 }
 

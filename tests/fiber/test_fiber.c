@@ -302,6 +302,96 @@ FIBER_TEST(fiber, yields_do_not_enter_the_kernel_while_something_is_in_flight)
 	close(sock);
 }
 
+/* What comes to pass while a fiber does nothing but yield, one thing after the other. */
+struct seen {
+	int pipe[2];
+	int count;
+};
+
+static intptr_t see_a_sleep(void *argument)
+{
+	cr_assert_eq(fiber_sleep(3 * MS), 0);
+	((struct seen *)argument)->count++;
+	return 0;
+}
+
+static intptr_t see_a_limit(void *argument)
+{
+	struct fiber_semaphore semaphore;
+
+	fiber_semaphore_init(&semaphore, 0);
+	cr_assert_eq(fiber_semaphore_wait(&semaphore, 3 * MS), -ETIME);
+	((struct seen *)argument)->count++;
+	return 0;
+}
+
+static intptr_t see_a_byte(void *argument)
+{
+	struct seen *seen = argument;
+	char byte;
+
+	cr_assert_eq(fiber_read(oring_file_fd(seen->pipe[0]), &byte, 1, 0, FIBER_FOREVER), 1);
+	seen->count++;
+	return fiber_read(oring_file_fd(seen->pipe[0]), &byte, 1, 0, FIBER_FOREVER) == -ECANCELED
+		       ? ++seen->count
+		       : 0;
+}
+
+static intptr_t see_a_task(void *argument)
+{
+	((struct seen *)argument)->count++;
+	return 0;
+}
+
+static void yield_until(struct seen *seen, int count)
+{
+	int64_t begun = time_now();
+
+	while (seen->count < count && time_now() - begun < 3000 * MS)
+		fiber_yield();
+	cr_assert_eq(seen->count, count);
+}
+
+static intptr_t yield_until_seen(void *argument)
+{
+	struct seen *seen = argument;
+	fiber_handle reads;
+	int i;
+
+	spawn(see_a_sleep, seen);
+	yield_until(seen, 1);
+	spawn(see_a_limit, seen);
+	yield_until(seen, 2);
+	reads = spawn(see_a_byte, seen);
+	for (i = 0; i < 100; i++)
+		fiber_yield();
+	cr_assert_eq(write(seen->pipe[1], "x", 1), 1);
+	yield_until(seen, 3);
+	for (i = 0; i < 100; i++)
+		fiber_yield();
+	cr_assert_eq(fiber_cancel(reads), 0);
+	yield_until(seen, 4);
+	spawn(letter_then_yield,
+	      "a"); /* the last fiber that there can be: the task waits for its end */
+	cr_assert_eq(fiber_post(see_a_task, seen), 0);
+	yield_until(seen, 5);
+	return 0;
+}
+
+static const struct fiber_config two_fibers = { .fibers = 2 };
+
+FIBER_TEST_WITH(fiber, who_only_yields_starves_nobody, &two_fibers)
+{
+	struct seen seen = { .count = 0 };
+
+	cr_assert_eq(pipe2(seen.pipe, O_CLOEXEC), 0);
+	spawn(yield_until_seen, &seen);
+	run_fibers();
+	cr_assert_eq(seen.count, 5);
+	close(seen.pipe[0]);
+	close(seen.pipe[1]);
+}
+
 struct awaited {
 	fiber_handle fiber;
 	intptr_t value;
