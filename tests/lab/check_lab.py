@@ -671,7 +671,7 @@ def a_stand_in_fails_whatever_it_is_asked():
     libraries = glob.glob("/usr/lib/*/libcriterion.so.3")
     if not libraries:
         raise Skip("Criterion is not installed")
-    path = programs.stand_in("libgit2.so.1.5", libraries[0], debian.architecture())
+    path = programs.make_stand_in("libgit2.so.1.5", libraries[0], debian.architecture())
     symbols = debian.run(["readelf", "-W", "--dyn-syms", path], "binutils are needed")
     check_in("git_libgit2_init", symbols)
     check(programs.dynamic_parts(path), (None, []))

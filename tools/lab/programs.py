@@ -10,6 +10,7 @@ import re
 import subprocess
 
 import debian
+import stand_in
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 SUITES = {"unit", "kernel"}
@@ -181,20 +182,13 @@ def find_library(name, roots, arch):
     raise debian.LabError(f"library {name} for {arch} is in none of {', '.join(roots)}")
 
 
-def stand_in(name, user, arch):
-    """A library of this name in which each function that @user takes from it fails.
-
-    Criterion draws differences of strings by libgit2, which brings fifteen libraries more. Each test
-    is a process of its own, and under emulation most of its time went into linking them.
-    """
+def make_stand_in(name, user, arch):
+    """A library of this name in which each function that @user takes from it fails: see stand_in.py."""
     folder = os.path.join(TOP, "build", "lab-stand-ins", arch)
     os.makedirs(folder, exist_ok=True)
-    prefix = re.match(r"lib([a-z]+)", name).group(1).rstrip("0123456789") + "_"
-    symbols = debian.run(["readelf", "-W", "--dyn-syms", user], "binutils are needed")
-    functions = sorted(set(re.findall(rf" UND ({prefix}\w+)", symbols)))
     source, path = os.path.join(folder, name + ".c"), os.path.join(folder, name)
     with open(source, "w", encoding="utf-8") as file:
-        file.writelines(f"int {function}(void);\nint {function}(void) {{ return -1; }}\n" for function in functions)
+        file.write(stand_in.source(name, user))
     build([compiler_for(arch), "-shared", "-fPIC", "-nostdlib", f"-Wl,-soname,{name}", "-o", path, source],
           f"no stand-in for {name}")
     return path
@@ -214,7 +208,7 @@ def libraries(paths, roots, arch):
         for name in names:
             place = f"/lib/{TRIPLETS[arch]}/{name}"
             if place not in found and not (interpreter and name == os.path.basename(interpreter)):
-                found[place] = (stand_in(name, user, arch) if name.startswith(STAND_INS)
+                found[place] = (make_stand_in(name, user, arch) if name.startswith(STAND_INS)
                                 else find_library(name, roots, arch))
                 todo.append(found[place])
     return found
