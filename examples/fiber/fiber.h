@@ -105,13 +105,12 @@ struct fiber {
 	/* A parked fiber's limit of time. */
 	void *item; /* for the one that wakes it */
 	int64_t deadline;
-	struct fiber *next_timer, *previous_timer;
 	intptr_t awaited; /* what the fiber that it waited for ended with */
 	int32_t woken;	  /* what parking ended with */
+	uint32_t timer;	  /* its place in the heap of limits, and 1; 0: none */
 	uint32_t generation;
 	uint32_t index;
 	uint8_t state;	/* enum fiber_state */
-	bool timed;	/* it is in the list of timers */
 	bool cancelled; /* to be told at its next point of suspension */
 	bool told;	/* that it was cancelled, by what it waited for last */
 	bool shielded;
@@ -133,7 +132,8 @@ struct fiber_runtime {
 	struct fiber *round_last;	  /* the last one that runs before the ring is looked at */
 	struct fiber_list room;		  /* fibers that wait for places in the queues */
 	struct fiber *cancels, *last_cancel;
-	struct fiber *first_timer, *last_timer;
+	struct fiber **timers; /* parked fibers with a limit: a heap by deadline */
+	uint32_t timer_count;
 	uint32_t live;
 	uint32_t operating; /* fibers whose operations are in flight */
 	uint32_t ending;    /* how often all are still cancelled; 0: it does not end */

@@ -60,7 +60,7 @@ static void unready(struct fiber_runtime *runtime, struct fiber *fiber)
 		runtime->round_last = before; /* NULL: the round is over */
 }
 
-/* ---- limits of parked fibers: a list in order of time ---- */
+/* ---- limits of parked fibers: a heap, the first to come at its top ---- */
 
 int64_t fiber_now(void)
 {
@@ -70,42 +70,55 @@ int64_t fiber_now(void)
 	return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-/* From the end: limits mostly grow with time. */
+static void timer_place(struct fiber_runtime *runtime, uint32_t place, struct fiber *fiber)
+{
+	runtime->timers[place] = fiber;
+	fiber->timer = place + 1;
+}
+
+/* @place is empty: it moves up, or down, to where @fiber belongs. */
+static void timer_settle(struct fiber_runtime *runtime, uint32_t place, struct fiber *fiber)
+{
+	struct fiber **timers = runtime->timers;
+	uint32_t next;
+
+	while (place > 0 && timers[(place - 1) / 2]->deadline > fiber->deadline) {
+		timer_place(runtime, place, timers[(place - 1) / 2]);
+		place = (place - 1) / 2;
+	}
+	while ((next = 2 * place + 1) < runtime->timer_count) {
+		if (next + 1 < runtime->timer_count &&
+		    timers[next + 1]->deadline < timers[next]->deadline)
+			next++;
+		if (timers[next]->deadline >= fiber->deadline)
+			break;
+		timer_place(runtime, place, timers[next]);
+		place = next;
+	}
+	timer_place(runtime, place, fiber);
+}
+
 static void timer_add(struct fiber *fiber, int64_t limit)
 {
 	struct fiber_runtime *runtime = fiber->runtime;
-	struct fiber *before = runtime->last_timer;
 	int64_t begin = fiber_now();
 
 	fiber->deadline = limit > INT64_MAX - begin ? INT64_MAX : begin + limit;
-	while (before != NULL && before->deadline > fiber->deadline)
-		before = before->previous_timer;
-	fiber->previous_timer = before;
-	fiber->next_timer = before != NULL ? before->next_timer : runtime->first_timer;
-	if (before != NULL)
-		before->next_timer = fiber;
-	else
-		runtime->first_timer = fiber;
-	if (fiber->next_timer != NULL)
-		fiber->next_timer->previous_timer = fiber;
-	else
-		runtime->last_timer = fiber;
-	fiber->timed = true;
+	timer_settle(runtime, runtime->timer_count++, fiber);
 }
 
 static void timer_remove(struct fiber *fiber)
 {
-	if (!fiber->timed)
+	struct fiber_runtime *runtime = fiber->runtime;
+	uint32_t place = fiber->timer - 1;
+	struct fiber *last;
+
+	if (fiber->timer == 0)
 		return;
-	if (fiber->previous_timer != NULL)
-		fiber->previous_timer->next_timer = fiber->next_timer;
-	else
-		fiber->runtime->first_timer = fiber->next_timer;
-	if (fiber->next_timer != NULL)
-		fiber->next_timer->previous_timer = fiber->previous_timer;
-	else
-		fiber->runtime->last_timer = fiber->previous_timer;
-	fiber->timed = false;
+	fiber->timer = 0;
+	last = runtime->timers[--runtime->timer_count];
+	if (last != fiber)
+		timer_settle(runtime, place, last);
 }
 
 /* ---- parking ---- */
@@ -131,11 +144,11 @@ void fiber_expire(struct fiber_runtime *runtime)
 {
 	int64_t time;
 
-	if (runtime->first_timer == NULL)
+	if (runtime->timer_count == 0)
 		return;
 	time = fiber_now();
-	while (runtime->first_timer != NULL && runtime->first_timer->deadline <= time)
-		unpark(runtime->first_timer, -ETIME);
+	while (runtime->timer_count > 0 && runtime->timers[0]->deadline <= time)
+		unpark(runtime->timers[0], -ETIME);
 }
 
 /* ---- switching ---- */

@@ -49,7 +49,7 @@ static inline struct fiber *fiber_take_ready(struct fiber_runtime *runtime)
 static inline bool fiber_is_quiet(struct fiber_runtime *runtime)
 {
 	return oring_sq_pending(&runtime->ring) == 0 && oring_cq_ready(&runtime->ring) == 0 &&
-	       !oring_taskrun_pending(&runtime->ring) && runtime->first_timer == NULL &&
+	       !oring_taskrun_pending(&runtime->ring) && runtime->timer_count == 0 &&
 	       runtime->cancels == NULL && runtime->room.first == NULL &&
 	       runtime->task_count == 0 && !runtime->stopped;
 }

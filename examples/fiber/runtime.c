@@ -41,10 +41,10 @@ static int sleep_in_ring(struct fiber_runtime *runtime)
 	int ret;
 
 	runtime->enters++;
-	if (runtime->first_timer == NULL && runtime->ending == 0)
+	if (runtime->timer_count == 0 && runtime->ending == 0)
 		return oring_submit_and_wait(&runtime->ring, want);
 	if (runtime->ending == 0)
-		limit = runtime->first_timer->deadline - fiber_now();
+		limit = runtime->timers[0]->deadline - fiber_now();
 	limit = limit > 0 ? limit : 1;
 	oring_wait_relative(&arg, limit / 1000000000, limit % 1000000000);
 	ret = oring_submit_and_wait_timeout(&runtime->ring, want, &arg, NULL);
@@ -82,7 +82,7 @@ static bool look(struct fiber_runtime *runtime)
 		asleep = runtime->ready == NULL;
 		if (asleep) {
 			if (runtime->ending == 1 ||
-			    (runtime->in_flight == 0 && runtime->first_timer == NULL))
+			    (runtime->in_flight == 0 && runtime->timer_count == 0))
 				return false;
 			ret = sleep_in_ring(runtime);
 		} else if (oring_sq_pending(ring) > 0 || oring_taskrun_pending(ring)) {
@@ -179,9 +179,10 @@ static size_t records_size(const struct fiber_config *config)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
-	return whole(config->fibers * (sizeof(struct fiber) + sizeof(void *) + sizeof(uint32_t)) +
-			     config->tasks * sizeof(struct fiber_task),
-		     page);
+	return whole(
+		config->fibers * (sizeof(struct fiber) + 2 * sizeof(void *) + sizeof(uint32_t)) +
+			config->tasks * sizeof(struct fiber_task),
+		page);
 }
 
 static size_t stack_stride(const struct fiber_config *config)
@@ -229,6 +230,8 @@ static void divide(struct fiber_runtime *runtime)
 	runtime->fibers = (struct fiber *)(void *)memory;
 	memory += config->fibers * sizeof(struct fiber);
 	runtime->stacks = (void **)(void *)memory;
+	memory += config->fibers * sizeof(void *);
+	runtime->timers = (struct fiber **)(void *)memory;
 	memory += config->fibers * sizeof(void *);
 	runtime->tasks = (struct fiber_task *)(void *)memory;
 	memory += config->tasks * sizeof(struct fiber_task);

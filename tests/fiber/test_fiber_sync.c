@@ -173,7 +173,7 @@ FIBER_TEST(fiber_sync, waits_have_limits)
 	spawn(sleep_and_send, &value);
 	run_fibers();
 	ASSERT_HAPPENED("tt5");
-	cr_assert_null(fiber_runtime_current()->first_timer, "a limit is left over");
+	cr_assert_eq(fiber_runtime_current()->timer_count, 0, "a limit is left over");
 	cr_assert_eq(channel.count, 0);
 }
 
@@ -196,6 +196,55 @@ FIBER_TEST(fiber_sync, limits_end_in_the_order_of_time)
 		cr_assert_eq(fiber_await(fibers[i], &value), 0);
 		cr_assert_eq(value, -ETIME);
 	}
+}
+
+/* Of a thousand limits in no order, half of which end early. */
+static const struct fiber_config thousand = { .fibers = 1001 };
+static struct fiber_semaphore nobody_posts;
+static int64_t last_deadline;
+static int ended;
+
+static intptr_t wait_and_compare(void *argument)
+{
+	int64_t deadline;
+
+	if (fiber_semaphore_wait(&nobody_posts, *(int64_t *)argument) == -ETIME) {
+		deadline = fiber_runtime_current()->current->deadline;
+		cr_assert_geq(deadline, last_deadline);
+		cr_assert_leq(deadline, time_now());
+		last_deadline = deadline;
+		ended++;
+	}
+	return 0;
+}
+
+static intptr_t cancel_each_other(void *fibers)
+{
+	fiber_handle *fiber = fibers;
+	int i;
+
+	for (i = 0; i < 1000; i += 2)
+		cr_assert_eq(fiber_cancel(fiber[i]), 0);
+	return 0;
+}
+
+FIBER_TEST_WITH(fiber_sync, a_thousand_limits_end_in_the_order_of_time, &thousand)
+{
+	static int64_t limits[1000];
+	static fiber_handle fibers[1000];
+	uint32_t random = 12345;
+	int i;
+
+	fiber_semaphore_init(&nobody_posts, 0);
+	for (i = 0; i < 1000; i++) {
+		random = random * 1664525 + 1013904223;
+		limits[i] = 200 * MS + random % (100 * MS);
+		fibers[i] = spawn(wait_and_compare, &limits[i]);
+	}
+	spawn(cancel_each_other, fibers);
+	run_fibers();
+	cr_assert_eq(ended, 500);
+	cr_assert_eq(fiber_runtime_current()->timer_count, 0);
 }
 
 static intptr_t cancel_it(void *fiber)
