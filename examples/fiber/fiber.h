@@ -62,8 +62,8 @@ struct fiber_config {
 	size_t memory_bytes;
 };
 
-/* No limit of time. Others are nanoseconds from now; 0: only what is there at once. */
-#define FIBER_FOREVER (-1)
+/* No limit of time. Others are nanoseconds from now; 0 or less: only what is there at once. */
+#define FIBER_FOREVER INT64_MAX
 
 /* ---- fields are not the caller's ---- */
 

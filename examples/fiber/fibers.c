@@ -207,12 +207,12 @@ int fiber_park(struct fiber_list *list, void *item, int64_t limit)
 	self->told = false;
 	if (fiber_take_cancel(self))
 		return -ECANCELED;
-	if (limit == 0)
+	if (limit <= 0)
 		return -ETIME;
 	self->state = FIBER_PARKED;
 	self->item = item;
 	list_add(list, self);
-	if (limit > 0)
+	if (limit != FIBER_FOREVER)
 		timer_add(self, limit);
 	fiber_suspend(self);
 	return self->woken;

@@ -149,15 +149,13 @@ int fiber_close(oring_file file)
 /* What is left of a limit that began at @begin. */
 static int64_t left_of(int64_t limit, int64_t begin)
 {
-	int64_t gone = limit > 0 ? fiber_now() - begin : 0;
-
-	return limit <= 0 ? limit : gone < limit ? limit - gone : 0;
+	return limit == FIBER_FOREVER ? limit : limit - (fiber_now() - begin);
 }
 
 static int64_t all(oring_file file, const char *bytes, size_t length, uint64_t offset, bool sends,
 		   int64_t limit)
 {
-	int64_t begin = limit > 0 ? fiber_now() : 0;
+	int64_t begin = limit != FIBER_FOREVER ? fiber_now() : 0;
 	size_t done = 0;
 
 	while (done < length) {

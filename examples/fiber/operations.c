@@ -49,7 +49,7 @@ static int flush(struct fiber_runtime *runtime)
 /* Places in the queues for @n entries: of @limit, what is left after the wait for them remains. */
 static int wait_for_room(struct fiber *self, uint32_t n, int64_t *limit)
 {
-	int64_t begun = fiber_now(), gone;
+	int64_t begun = fiber_now();
 	int ret;
 
 	self->wanted = n;
@@ -57,9 +57,8 @@ static int wait_for_room(struct fiber *self, uint32_t n, int64_t *limit)
 	if (ret < 0)
 		return ret;
 	self->runtime->promised -= n;
-	gone = fiber_now() - begun;
-	if (*limit > 0)
-		*limit = gone < *limit ? *limit - gone : 0;
+	if (*limit != FIBER_FOREVER)
+		*limit -= fiber_now() - begun;
 	return 0;
 }
 
@@ -104,12 +103,13 @@ struct oring_sqe *fiber_operation(int64_t limit)
 
 	if (self == NULL)
 		return NULL;
-	self->refused = begin(self, limit < 0 ? 1 : 2, self->own_results, &limit);
+	self->refused = begin(self, limit == FIBER_FOREVER ? 1 : 2, self->own_results, &limit);
 	if (self->refused < 0)
 		return NULL;
-	if (limit < 0) {
+	if (limit == FIBER_FOREVER) {
 		sqe = oring_sq_reserve(&self->runtime->ring);
 	} else {
+		limit = limit > 0 ? limit : 0;
 		self->limit.tv_sec = limit / 1000000000;
 		self->limit.tv_nsec = limit % 1000000000;
 		sqe = oring_reserve_with_deadline(&self->runtime->ring, &self->limit, 0,

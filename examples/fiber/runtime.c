@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runtimes: their making and ending, and the scheduler. After each round of fibers (fibers.c) it
- * looks at the ring: it submits what they have prepared, reaps, and sleeps if nobody is ready.
+ * Runtimes: their making and ending, and the scheduler. Between two rounds of fibers (fibers.c),
+ * unless nothing is to be done, it looks at the ring: it submits what they have prepared, reaps, and
+ * sleeps if nobody is ready.
  */
 #define _GNU_SOURCE
 #include "internal.h"
@@ -34,8 +35,12 @@ static _Thread_local bool own_is_made;
 /* Submit what there is; sleep until a completion comes, or a parked fiber's time. */
 static int sleep_in_ring(struct fiber_runtime *runtime)
 {
-	/* Of one fiber alone every part has to come: of a chain, of an operation with its limit. */
-	uint32_t want = runtime->operating == 1 && !runtime->cancelling ? runtime->in_flight : 1;
+	/*
+	 * Of one fiber alone every part has to come: of a chain, of an operation with its limit.
+	 * But some may be room enough for whoever waits for that.
+	 */
+	bool alone = runtime->operating == 1 && !runtime->cancelling && runtime->room.first == NULL;
+	uint32_t want = alone ? runtime->in_flight : 1;
 	struct oring_wait_arg arg;
 	int64_t limit = CANCEL_SLEEP;
 	int ret;

@@ -27,7 +27,7 @@ static int64_t left_of(int64_t limit, int64_t *until)
 {
 	int64_t now;
 
-	if (limit <= 0)
+	if (limit == FIBER_FOREVER)
 		return limit;
 	now = fiber_now();
 	if (*until == 0)
@@ -64,7 +64,7 @@ int fiber_shared_mutex_lock(struct fiber_shared_mutex *mutex, int64_t limit)
 		if (__atomic_compare_exchange_n(&mutex->word, &expected, 1, false, __ATOMIC_ACQUIRE,
 						__ATOMIC_RELAXED))
 			return 0;
-		if (limit == 0)
+		if (limit <= 0)
 			return -ETIME;
 		pause_a_little();
 	}
@@ -100,7 +100,7 @@ int fiber_shared_semaphore_wait(struct fiber_shared_semaphore *semaphore, int64_
 
 	if (take_one(semaphore))
 		return 0;
-	if (limit == 0)
+	if (limit <= 0)
 		return -ETIME;
 	/* Sequentially consistent, as in post: one of the two sees the other. */
 	__atomic_add_fetch(&semaphore->waiting, 1, __ATOMIC_SEQ_CST);
@@ -129,7 +129,7 @@ int fiber_shared_event_wait(struct fiber_shared_event *event, uint32_t key, int6
 
 	__atomic_add_fetch(&event->waiting, 1, __ATOMIC_SEQ_CST);
 	while (ret == 0 && __atomic_load_n(&event->count, __ATOMIC_SEQ_CST) == key)
-		ret = limit == 0 ? -ETIME : wait_on(&event->count, key, left_of(limit, &until));
+		ret = limit <= 0 ? -ETIME : wait_on(&event->count, key, left_of(limit, &until));
 	__atomic_sub_fetch(&event->waiting, 1, __ATOMIC_SEQ_CST);
 	return ret;
 }

@@ -11,9 +11,9 @@ bool fiber_switch_works(void)
 	return true;
 }
 
-/* makecontext() passes ints only. */
-static void ucontext_entry(unsigned int entry_high, unsigned int entry_low, unsigned int high,
-			   unsigned int low)
+/* makecontext() passes ints only. It never returns: see fiber_main(). */
+FIBER_NOT_TSAN static void ucontext_entry(unsigned int entry_high, unsigned int entry_low,
+					  unsigned int high, unsigned int low)
 {
 	void (*entry)(void *) =
 		(void (*)(void *))(uintptr_t)((uint64_t)entry_high << 32 | entry_low);
@@ -131,7 +131,7 @@ static void prepare(struct fiber_switch *context, void *stack, size_t bytes, voi
 	/* A new fiber has its maker's rounding. */
 	__asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
 	__asm__ volatile("fnstcw %0" : "=m"(control));
-	*--top = 0; /* so that the first call finds the alignment of the ABI */
+	*--top = 0; /* so that the first function finds the alignment of the ABI */
 	*--top = 0;
 	*--top = (uintptr_t)fiber_switch_root;
 	*--top = 0;		      /* rbp */

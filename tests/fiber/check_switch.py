@@ -21,8 +21,11 @@ BUILDS = {
     "gcc, checked branches": (["gcc", "-O2", "-fcf-protection=full"], []),
     "gcc, ucontext": (["gcc", "-O2", "-DFIBER_UCONTEXT"], []),
     "gcc, AddressSanitizer": (["gcc", "-O1", "-fsanitize=address"], []),
+    "gcc, ThreadSanitizer": (["gcc", "-O1", "-fsanitize=thread"], []),
+    "gcc, ThreadSanitizer, ucontext": (["gcc", "-O1", "-fsanitize=thread", "-DFIBER_UCONTEXT"], []),
     "clang": (["clang", "-O2"], []),
     "clang, AddressSanitizer": (["clang", "-O1", "-fsanitize=address"], []),
+    "clang, ThreadSanitizer": (["clang", "-O1", "-fsanitize=thread"], []),
     "aarch64": (["aarch64-linux-gnu-gcc", "-O2", "-static"], ["qemu-aarch64-static"]),
     "aarch64, checked branches": (["aarch64-linux-gnu-gcc", "-O2", "-static", "-mbranch-protection=standard"],
                                   ["qemu-aarch64-static"]),
@@ -44,7 +47,7 @@ def check(tap, folder, name, compiler, runner):
         return
     try:
         done = subprocess.run([*runner, program], capture_output=True, text=True, timeout=LIMIT)
-        good = done.returncode == 0 and "not ok" not in done.stdout and "ok 5" in done.stdout
+        good = done.returncode == 0 and "not ok" not in done.stdout and "ok 6" in done.stdout
         tap.say(good, f"switch: {name}", [] if good else [f"status {done.returncode}", done.stdout, done.stderr])
     except subprocess.TimeoutExpired:
         tap.say(False, f"switch: {name}", [f"did not end within {LIMIT} s"])

@@ -81,6 +81,44 @@ static intptr_t next_in_line(void *argument)
 	return 0;
 }
 
+/* Two chains that have no room beside each other: the third entry of one waits for the first of the other. */
+static intptr_t chain_of(bool writes)
+{
+	int32_t results[ENTRIES];
+	static char byte;
+	int i;
+
+	cr_assert_eq(fiber_chain(ENTRIES, results), 0);
+	for (i = 0; i < ENTRIES; i++) {
+		struct oring_sqe *sqe = fiber_chain_next();
+
+		if (writes && i == 0)
+			oring_prep_write(sqe, oring_file_fd(ends[1]), "x", 1, 0);
+		else if (!writes && i == 2)
+			oring_prep_read(sqe, oring_file_fd(ends[0]), &byte, 1, 0);
+		else
+			oring_prep_nop(sqe);
+	}
+	cr_assert_eq(fiber_chain_wait(), ENTRIES);
+	for (i = 0; i < ENTRIES; i++)
+		cr_assert_geq(results[i], 0, "%d: %d", i, results[i]);
+	return 0;
+}
+
+static intptr_t chain_that_reads(void *argument)
+{
+	(void)argument;
+	return chain_of(false);
+}
+
+static intptr_t chain_that_writes(void *argument)
+{
+	fiber_spawn(chain_that_reads, NULL, NULL);
+	fiber_yield();
+	(void)argument;
+	return chain_of(true);
+}
+
 static void run(fiber_function function)
 {
 	const struct fiber_config config = { .ring_entries = ENTRIES };
@@ -101,4 +139,9 @@ Test(fiber_room, a_limit_holds_while_there_is_no_room, .timeout = TEST_SECONDS)
 Test(fiber_room, who_gives_up_lets_the_next_one_in, .timeout = TEST_SECONDS)
 {
 	run(next_in_line);
+}
+
+Test(fiber_room, some_of_a_chain_may_be_room_enough, .timeout = TEST_SECONDS)
+{
+	run(chain_that_writes);
 }
