@@ -3,7 +3,7 @@
  * fiber_io.h - I/O that suspends only the fiber that asks for it
  *
  * Each takes a file by type (a descriptor or a registered slot, oring/file.h), a limit of time
- * last (nanoseconds; FIBER_FOREVER; 0: only if it is there at once), and returns what the
+ * last (nanoseconds; FIBER_FOREVER; 0 or less: only if it is there at once), and returns what the
  * operation does, a negative errno, or one of
  *
  *	-ETIME		the limit came first

@@ -3,7 +3,7 @@
  * fiber_sync.h - between fibers of one runtime: channels, locks, counters, events
  *
  * No system call, no allocation: a fiber that has to wait is parked in a list, first come, first
- * served. All that may wait takes a limit of time (nanoseconds; FIBER_FOREVER; 0: do not wait)
+ * served. All that may wait takes a limit of time (nanoseconds; FIBER_FOREVER; 0 or less: do not wait)
  * and returns -ETIME or -ECANCELED when nothing was done.
  *
  * An object is zeroed or made by its init function, and belongs to the runtime whose fibers use it.

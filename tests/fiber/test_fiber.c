@@ -302,6 +302,34 @@ FIBER_TEST(fiber, yields_do_not_enter_the_kernel_while_something_is_in_flight)
 	close(sock);
 }
 
+/* What is left of a time that is over is negative. */
+static intptr_t wait_until_yesterday(void *ends)
+{
+	static const int64_t limits[] = { 0, -1, -1000 * MS, INT64_MIN };
+	struct fiber_semaphore semaphore;
+	char byte;
+	int i;
+
+	fiber_semaphore_init(&semaphore, 0);
+	for (i = 0; i < 4; i++) {
+		cr_assert_eq(fiber_semaphore_wait(&semaphore, limits[i]), -ETIME, "%d", i);
+		cr_assert_eq(fiber_read(oring_file_fd(*(int *)ends), &byte, 1, 0, limits[i]),
+			     -ETIME, "%d", i);
+	}
+	return 0;
+}
+
+FIBER_TEST(fiber, a_limit_that_is_over_is_no_limit_for_ever)
+{
+	int ends[2];
+
+	cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+	spawn(wait_until_yesterday, ends);
+	run_fibers();
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* What comes to pass while a fiber does nothing but yield, one thing after the other. */
 struct seen {
 	int pipe[2];
