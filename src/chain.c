@@ -73,6 +73,8 @@ int oring_chain_end(struct oring_chain *chain)
 	if (chain->last != NULL)
 		chain->last->flags &= (uint8_t)~LINKS;
 	chain->left = 0;
+	if (chain->ring == NULL)
+		return 0;
 	if (chain->ring->sq_reserved - chain->next != left)
 		return left > 0 ? -ORING_EBUSY : 0;
 	return oring_sq_unreserve(chain->ring, left);

@@ -40,6 +40,16 @@ static void spend(struct rig *rig, int n)
 	}
 }
 
+Test(chain, zeroed_it_has_no_room)
+{
+	struct oring_chain chain = { 0 };
+
+	cr_assert_eq(oring_chain_left(&chain), 0);
+	cr_assert_null(oring_chain_next(&chain));
+	cr_assert_null(oring_chain_next_hard(&chain));
+	cr_assert_eq(oring_chain_end(&chain), 0);
+}
+
 RING_TEST(chain, starts_one_after_the_other)
 {
 	/* Each byte is written where the file position is: out of order it would show. */
@@ -51,9 +61,11 @@ RING_TEST(chain, starts_one_after_the_other)
 	int i;
 
 	cr_assert_eq(oring_chain_begin(&chain, &rig->ring, 8), 0);
-	for (i = 0; i < 8; i++)
+	for (i = 0; i < 8; i++) {
+		cr_assert_eq(oring_chain_left(&chain), 8 - (uint32_t)i);
 		oring_prep_write(named(rig, oring_chain_next(&chain)), oring_file_fd(fd),
 				 &"abcdefgh"[i], 1, (uint64_t)-1);
+	}
 	cr_assert_null(oring_chain_next(&chain), "no room is left");
 	cr_assert_eq(oring_chain_end(&chain), 0);
 	results(rig, first, 8, res);

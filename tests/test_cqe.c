@@ -60,6 +60,18 @@ Test(cqe, second_half)
 	cr_assert_eq(oring_cqe_context(&cqe.cqe).bits, 1);
 }
 
+Test(cqe, cancels_are_told_in_three_ways)
+{
+	static const int32_t others[] = { 0, 1, 125, 512, -EAGAIN, -EIO, -ETIME, -511, -513 };
+	size_t i;
+
+	cr_assert(oring_res_is_cancel(-ECANCELED));
+	cr_assert(oring_res_is_cancel(-EINTR));
+	cr_assert(oring_res_is_cancel(-512));
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		cr_assert_not(oring_res_is_cancel(others[i]), "%d", others[i]);
+}
+
 Test(cqe, errors_are_told_from_results)
 {
 	static const struct {

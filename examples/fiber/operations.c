@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define GENERATION ((1U << 30) - 1)
-
 static bool is_chain(const struct fiber *fiber)
 {
 	return fiber->results != fiber->own_results;
@@ -14,7 +12,7 @@ static bool is_chain(const struct fiber *fiber)
 
 static oring_context identity(const struct fiber *fiber, uint32_t part)
 {
-	return oring_context_handle((uint8_t)part, fiber->index, fiber->operation & GENERATION);
+	return oring_context_handle((uint8_t)part, fiber->index, fiber->operation);
 }
 
 /* ---- room ---- */
@@ -153,11 +151,11 @@ int fiber_wait(void)
 			break;
 		}
 	}
-	/* A worker thread that was at it, and was interrupted, says so in its own way. */
-	if (res == -ORING_ERESTARTSYS || (self->cancelled && res == -EINTR))
-		res = -ECANCELED;
-	if (res == -ECANCELED)
+	/* By this fiber's cancel, or by one of its file; the latter is not known here. */
+	if (oring_res_is_cancel(res) && (self->cancelled || res != -EINTR)) {
 		fiber_take_cancel(self);
+		res = -ECANCELED;
+	}
 	return res;
 }
 
@@ -170,7 +168,6 @@ int fiber_chain(uint32_t n, int32_t *results)
 	if (self == NULL)
 		return -EINVAL;
 	memset(&self->chain, 0, sizeof(self->chain));
-	self->chain.ring = &self->runtime->ring;
 	self->parts = 0; /* of a chain that is refused there is nothing to wait for */
 	if (n == 0 || n > 255)
 		return -EINVAL;
@@ -201,7 +198,7 @@ int fiber_chain_wait(void)
 
 	if (self == NULL)
 		return -EINVAL;
-	self->runtime->in_flight -= self->chain.left;
+	self->runtime->in_flight -= oring_chain_left(&self->chain);
 	oring_chain_end(&self->chain);
 	if (self->parts > 0)
 		wait_for_all(self);
@@ -293,7 +290,8 @@ static void complete(struct fiber_runtime *runtime, const struct oring_cqe *cqe)
 	    index >= runtime->config.fibers)
 		return; /* somebody else's message */
 	fiber = &runtime->fibers[index];
-	if ((fiber->operation & GENERATION) != oring_context_generation(context) ||
+	if (oring_context_bits(context) !=
+		    oring_context_bits(identity(fiber, oring_context_op(context))) ||
 	    oring_context_op(context) >= fiber->parts)
 		return;
 	runtime->in_flight--;

@@ -20,11 +20,13 @@
 #ifndef ORING_CHAIN_H
 #define ORING_CHAIN_H
 
+#include "cqe.h"
 #include "prep.h"
 #include "sq.h"
 
 ORING_BEGIN_DECLS
 
+/* Zeroed, it is one without room. */
 struct oring_chain {
 	struct oring *ring;
 	struct oring_sqe *last; /* handed out last; NULL: none yet */
@@ -48,6 +50,12 @@ ORING_API int oring_chain_begin(struct oring_chain *chain, struct oring *ring, u
  * Return: the entry; NULL if all that were reserved are handed out. Since: 5.3.
  */
 ORING_API struct oring_sqe *oring_chain_next(struct oring_chain *chain);
+
+/** oring_chain_left - how many entries are reserved and not handed out. */
+ORING_INLINE uint32_t oring_chain_left(const struct oring_chain *chain)
+{
+	return chain->left;
+}
 
 /** oring_chain_next_hard - the same; it starts when the one before it ended, however. Since: 5.5. */
 ORING_API struct oring_sqe *oring_chain_next_hard(struct oring_chain *chain);
@@ -129,7 +137,7 @@ ORING_INLINE enum oring_deadline_end oring_deadline_end(int32_t res, int32_t tim
 {
 	bool timed = timer_res == -ORING_ETIME || timer_res == -ORING_EALREADY || timer_res > 0;
 
-	if (res != -ORING_ECANCELED && res != -ORING_EINTR && res != -ORING_ERESTARTSYS)
+	if (!oring_res_is_cancel(res))
 		return ORING_DEADLINE_DONE;
 	if (timed)
 		return ORING_DEADLINE_EXPIRED;

@@ -98,6 +98,22 @@ ORING_INLINE bool oring_cqe_zc_copied(const struct oring_cqe *cqe)
 }
 
 /**
+ * oring_res_is_cancel - whether a request that was asked to end ended because of that
+ * @res: its result
+ *
+ *	-ECANCELED         it has done nothing
+ *	-EINTR             a worker thread was at it, and was interrupted: it may have done
+ *	                   a part (an open tells it as -512, ERESTARTSYS)
+ *
+ * Asked by a cancel, or by a deadline. Of a request that nobody asked -EINTR is the operation's own.
+ * Source: io_wq_cancel_cb() in io_uring/io-wq.c. Any thread.
+ */
+ORING_INLINE bool oring_res_is_cancel(int32_t res)
+{
+	return res == -ORING_ECANCELED || res == -ORING_EINTR || res == -ORING_ERESTARTSYS;
+}
+
+/**
  * oring_cqe_is_filler - not a completion: it fills the gap before the wrap
  *
  * On rings with mixed completion sizes only. oring_cq_peek() and the walks
