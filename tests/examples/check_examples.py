@@ -8,7 +8,6 @@ Loopback only. Every wait has a limit; every process is one that was started her
 """
 
 import contextlib
-import ctypes
 import errno
 import json
 import os
@@ -26,9 +25,12 @@ import tempfile
 import threading
 import time
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import seccomp  # noqa: E402 (found by the path above)
+
 LIMIT = 60  # seconds for a program to end
 SOURCE_ROOT = pathlib.Path(__file__).resolve().parents[2]
-SYS_IO_URING_SETUP = 425  # on every architecture that has it
 
 
 class Skip(Exception):
@@ -732,38 +734,9 @@ def memory_table(programs):
 # ---- machines without io_uring ----
 
 
-class Filter(ctypes.Structure):
-    """struct sock_filter"""
-    _fields_ = [("code", ctypes.c_ushort), ("jt", ctypes.c_ubyte), ("jf", ctypes.c_ubyte),
-                ("k", ctypes.c_uint)]
-
-
-class FilterProgram(ctypes.Structure):
-    """struct sock_fprog"""
-    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.POINTER(Filter))]
-
-
-def deny_setup(number):
-    """A preexec_fn after which io_uring_setup fails with errno @number, by seccomp."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    instructions = (Filter * 4)(
-        Filter(0x20, 0, 0, 0),                    # load the system call's number
-        Filter(0x15, 0, 1, SYS_IO_URING_SETUP),   # is it this one?
-        Filter(0x06, 0, 0, 0x00050000 | number),  # SECCOMP_RET_ERRNO
-        Filter(0x06, 0, 0, 0x7fff0000))           # SECCOMP_RET_ALLOW
-    program = FilterProgram(4, instructions)
-
-    def install():
-        set_no_new_privs, set_seccomp, filter_mode = 38, 22, 2
-        if libc.prctl(set_no_new_privs, 1, 0, 0, 0) != 0 or \
-           libc.prctl(set_seccomp, filter_mode, ctypes.byref(program), 0, 0) != 0:
-            raise OSError(ctypes.get_errno(), "prctl")
-    return install
-
-
 def run_denied(programs, number, *command):
     try:
-        return programs.run(*command, preexec_fn=deny_setup(number))
+        return programs.run(*command, preexec_fn=seccomp.deny_setup(number))
     except subprocess.SubprocessError as error:
         raise Skip("no seccomp filters here") from error
 

@@ -26,7 +26,6 @@ HOST_ONLY = {
     "abi": "compiles only", "analysis": "reads the sources",
     "bindings": "the same calls by another language", "examples": "programs to read",
     "fault": "the errors are made up: no kernel is asked for them",
-    "fiber": "an example above the library",
     "fuzz": "random input to functions that enter no kernel; kernel-lab fuzz runs the rest", "headers": "compiles only",
     "inject": "the errors are made up here too, by strace",
     "lab": "the lab itself", "load": "hours of work under emulation", "meta": "looks at the tree",

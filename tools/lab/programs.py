@@ -13,7 +13,7 @@ import debian
 import stand_in
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-SUITES = {"unit", "kernel"}
+SUITES = {"unit", "kernel", "fiber"}
 LIMIT = 900  # seconds for one program
 TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu", "riscv64": "riscv64-linux-gnu"}
 CPUS = {"amd64": "x86_64", "arm64": "aarch64", "riscv64": "riscv64"}
@@ -85,7 +85,7 @@ def sysroot(lab, arch):
 
 def configure(lab, arch, folder):
     """The build folder's options, and the roots under which its libraries are."""
-    options = ["-Dtests=enabled", "-Dexamples=false", "--buildtype=debugoptimized"]
+    options = ["-Dtests=enabled", "--buildtype=debugoptimized"]
     roots = ["/"]
     if arch != debian.architecture():
         root = sysroot(lab, arch)
