@@ -97,6 +97,7 @@ static bool look(struct fiber_runtime *runtime)
 		if (oring_cq_ready(ring) > 0) {
 			fiber_reap(runtime);
 			tries = 0;
+			fiber_expire(runtime); /* before those that came later go on */
 		}
 		if (ret < 0 && ret != -EINTR && (ret != -EAGAIN || ++tries == TRIES) &&
 		    ret != -EBUSY) {

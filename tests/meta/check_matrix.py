@@ -20,7 +20,7 @@ sys.path[:0] = [os.path.join(ROOT, "tests"), os.path.join(ROOT, "tools", "lab"),
 import matrix as the_matrix  # noqa: E402 (found by the path above)
 from tap import Tap  # noqa: E402
 
-LAB_SUITES = {"unit", "kernel"}  # what tools/kernel-lab runs
+LAB_SUITES = {"unit", "kernel", "fiber"}  # what tools/kernel-lab runs
 # Tests that run on the host's kernel alone, and why.
 HOST_ONLY = {
     "abi": "compiles only", "analysis": "reads the sources",
