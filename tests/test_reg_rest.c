@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -217,20 +218,70 @@ static int in_child(int (*act)(void))
 	return -WEXITSTATUS(status);
 }
 
-static int restrict_task(void)
+/* From now on this task may submit NOP, and of register calls make this one; or any, with 0. */
+static int allow_nop_and(uint8_t call)
 {
 	struct {
 		struct oring_task_restriction head;
-		struct oring_restriction list[1];
+		struct oring_restriction list[2];
 	} task;
-	int ret;
 
 	memset(&task, 0, sizeof(task));
-	task.head.nr_res = 1;
+	task.head.nr_res = call != 0 ? 2 : 1;
 	task.list[0].opcode = ORING_RESTRICTION_SQE_OP;
 	task.list[0].sqe_op = ORING_OP_NOP;
-	ret = oring_register_task_restrictions(&task.head);
+	task.list[1].opcode = ORING_RESTRICTION_REGISTER_OP;
+	task.list[1].sqe_op = call;
+	return oring_register_task_restrictions(&task.head);
+}
+
+static int allow_nop_only(void)
+{
+	return allow_nop_and(0);
+}
+
+static int restrict_task(void)
+{
+	int ret;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -ENOTSUP;
+	ret = allow_nop_only();
 	return ret < 0 ? ret : fsync_result();
+}
+
+/* The result of a register call on a new ring of this task. */
+static int registered_after(uint8_t call)
+{
+	struct oring ring;
+	int ret;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || allow_nop_and(call) < 0)
+		return -ENOTSUP;
+	ret = oring_init(&ring, 4, NULL);
+	if (ret < 0)
+		return ret;
+	ret = oring_register_files_sparse(&ring, 4);
+	oring_exit(&ring);
+	return ret;
+}
+
+static int register_after_no_call(void)
+{
+	return registered_after(0);
+}
+
+static int register_after_another_call(void)
+{
+	return registered_after(ORING_REGISTER_ENABLE_RINGS);
+}
+
+/* A task that is nobody. */
+static int restrict_without_privileges(void)
+{
+	if (geteuid() == 0 && setresuid(65534, 65534, 65534) < 0)
+		return -ENOTSUP;
+	return allow_nop_only();
 }
 
 Test(reg, restrictions_of_the_task)
@@ -240,6 +291,173 @@ Test(reg, restrictions_of_the_task)
 	SKIP_UNLESS_KNOWN(ret, "restrictions of tasks");
 	cr_assert_eq(ret, -EACCES);
 	cr_assert_eq(fsync_result(), -EBADF, "this task is free");
+	cr_assert_eq(in_child(register_after_no_call), 0, "no call is named: all are open");
+	cr_assert_eq(in_child(register_after_another_call), -EACCES);
+	cr_assert_eq(in_child(restrict_without_privileges), -EACCES, "not without no_new_privs");
+}
+
+/*
+ * Operations and register calls are the two sides of a list of restrictions.
+ * Until restrictions of tasks came (7.0) any list held for both: what it did not
+ * name was refused. Since then a list with nothing of a side leaves that side
+ * as it was. Whether this kernel does so.
+ */
+static bool keeps_sides_apart(void)
+{
+	return in_child(allow_nop_only) != -EINVAL;
+}
+
+static struct oring_restriction allow(uint16_t what, uint8_t value)
+{
+	struct oring_restriction entry;
+
+	memset(&entry, 0, sizeof(entry));
+	entry.opcode = what;
+	entry.sqe_op = value;
+	return entry;
+}
+
+/* A ring of the same shape with @fd in slot 0, that may do what is in the list. */
+static void make_restricted(struct rig *rig, enum shape shape, int fd,
+			    const struct oring_restriction *list, uint32_t count)
+{
+	memset(rig, 0, sizeof(*rig));
+	rig->shape = shape;
+	require_ring(&rig->ring, RIG_ENTRIES, shapes[shape].flags | ORING_SETUP_R_DISABLED);
+	cr_assert_eq(oring_register_files(&rig->ring, &fd, 1), 0);
+	cr_assert_eq(oring_register_restrictions(&rig->ring, list, count), 0);
+	cr_assert_eq(oring_enable(&rig->ring), 0);
+}
+
+static int read_one(struct rig *rig, struct oring_file file, char *byte)
+{
+	oring_prep_read(rig_sqe(rig), file, byte, 1, 0);
+	return rig_result(rig);
+}
+
+static int do_nothing(struct rig *rig)
+{
+	oring_prep_nop(rig_sqe(rig));
+	return rig_result(rig);
+}
+
+/* All calls get -EACCES, but @of_enable for ENABLE_RINGS; -EINVAL where the kernel's end. */
+static void refuses_register_calls(struct rig *rig, int of_enable)
+{
+	struct oring_query_opcode told;
+	uint32_t op, known = ORING_REGISTER_LAST;
+
+	for (op = ORING_REGISTER_LAST; op-- > 0;) {
+		int ret = oring_register(&rig->ring, op, NULL, 0);
+
+		if (ret == -EINVAL && known == op + 1)
+			known = op;
+		else
+			cr_assert_eq(ret, op == ORING_REGISTER_ENABLE_RINGS ? of_enable : -EACCES,
+				     "call %u: %d", op, ret);
+	}
+	cr_assert_gt(known, ORING_REGISTER_ENABLE_RINGS);
+	if (oring_feature_query(ORING_QUERY_OPCODES, &told, sizeof(told)) == 0)
+		cr_assert(known == ORING_REGISTER_LAST || known == told.nr_register_opcodes, "%u",
+			  known);
+}
+
+RING_TEST(reg, restrictions_without_register_calls)
+{
+	const struct oring_restriction list[] = {
+		allow(ORING_RESTRICTION_SQE_OP, ORING_OP_READ),
+		allow(ORING_RESTRICTION_SQE_FLAGS_REQUIRED, ORING_SQE_FIXED_FILE),
+	};
+	bool apart = keeps_sides_apart();
+	int fd = pattern_file(1), other = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	unsigned char memory[64];
+	struct iovec iov = { memory, sizeof(memory) };
+	struct rig strict;
+	char byte = 1;
+	int ret;
+
+	make_restricted(&strict, rig->shape, fd, list, 2);
+	cr_assert_eq(read_one(&strict, oring_file_slot(0), &byte), 1);
+	cr_assert_eq((unsigned char)byte, pattern_at(0));
+	cr_assert_eq(read_one(&strict, oring_file_fd(fd), &byte), -EACCES, "a descriptor");
+	cr_assert_eq(do_nothing(&strict), -EACCES, "another operation");
+	if (!apart) {
+		refuses_register_calls(&strict, -EACCES);
+	} else {
+		/* Any file of the process may take the slot, and all else may be registered. */
+		ret = oring_register_files_update(&strict.ring, 0, &other, 1);
+		cr_assert_eq(ret, 1, "%d", ret);
+		cr_assert_eq(read_one(&strict, oring_file_slot(0), &byte), 1);
+		cr_assert_eq(byte, 0, "the other file's");
+		cr_assert_eq(oring_register_buffers(&strict.ring, &iov, 1), 0);
+		cr_assert_gt(oring_register_personality(&strict.ring), 0);
+	}
+	cr_assert_eq(oring_exit(&strict.ring), 0);
+	close(other);
+	close(fd);
+}
+
+/* What holds on all kernels: both sides are named. */
+RING_TEST(reg, restrictions_with_a_register_call)
+{
+	const struct oring_restriction list[] = {
+		allow(ORING_RESTRICTION_SQE_OP, ORING_OP_READ),
+		allow(ORING_RESTRICTION_SQE_FLAGS_REQUIRED, ORING_SQE_FIXED_FILE),
+		allow(ORING_RESTRICTION_REGISTER_OP, ORING_REGISTER_ENABLE_RINGS),
+	};
+	int fd = pattern_file(1), other = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	struct rig strict;
+	char byte = 0;
+
+	make_restricted(&strict, rig->shape, fd, list, 3);
+	cr_assert_eq(read_one(&strict, oring_file_fd(fd), &byte), -EACCES, "a descriptor");
+	cr_assert_eq(do_nothing(&strict), -EACCES, "another operation");
+	cr_assert_eq(oring_register_files_update(&strict.ring, 0, &other, 1), -EACCES);
+	refuses_register_calls(&strict, -EBADFD);
+	cr_assert_eq(read_one(&strict, oring_file_slot(0), &byte), 1);
+	cr_assert_eq((unsigned char)byte, pattern_at(0), "the file is the same");
+	cr_assert_eq(oring_exit(&strict.ring), 0);
+	close(other);
+	close(fd);
+}
+
+RING_TEST(reg, restrictions_without_operations)
+{
+	const struct oring_restriction list[] = {
+		allow(ORING_RESTRICTION_REGISTER_OP, ORING_REGISTER_PERSONALITY),
+		allow(ORING_RESTRICTION_SQE_FLAGS_ALLOWED, 0),
+	};
+	bool apart = keeps_sides_apart();
+	int fd = pattern_file(1);
+	uint32_t count;
+
+	/* An entry on flags is of the side of operations, of which it allows none. */
+	for (count = 1; count <= 2; count++) {
+		bool open = apart && count == 1;
+		struct rig strict;
+		char byte;
+
+		make_restricted(&strict, rig->shape, fd, list, count);
+		cr_assert_eq(do_nothing(&strict), open ? 0 : -EACCES);
+		cr_assert_eq(read_one(&strict, oring_file_fd(fd), &byte), open ? 1 : -EACCES);
+		cr_assert_eq(oring_unregister_files(&strict.ring), -EACCES);
+		cr_assert_gt(oring_register_personality(&strict.ring), 0);
+		cr_assert_eq(oring_exit(&strict.ring), 0);
+	}
+	close(fd);
+}
+
+RING_TEST(reg, restrictions_to_nothing)
+{
+	const struct oring_restriction list = allow(0, 0);
+	int fd = pattern_file(1);
+	struct rig strict;
+
+	make_restricted(&strict, rig->shape, fd, &list, 0);
+	cr_assert_eq(do_nothing(&strict), -EACCES);
+	refuses_register_calls(&strict, -EACCES);
+	cr_assert_eq(oring_exit(&strict.ring), 0);
+	close(fd);
 }
 
 /* A program that refuses everything, for FSYNC. */
