@@ -7,6 +7,8 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -487,6 +489,79 @@ RING_TEST(reg, filter)
 	cr_assert_eq(rig_result(rig), 0);
 }
 
+/* Pass entries of @op that have @value in those 32 bits at @offset of what a program sees. */
+static int pass_only(struct rig *rig, uint8_t op, size_t size, size_t offset, uint32_t mask,
+		     uint32_t value)
+{
+	struct sock_filter program[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, mask),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	struct oring_bpf filter;
+
+	memset(&filter, 0, sizeof(filter));
+	filter.cmd_type = ORING_BPF_CMD_FILTER;
+	filter.filter.opcode = op;
+	filter.filter.filter_len = sizeof(program) / sizeof(program[0]);
+	filter.filter.filter_ptr = (uint64_t)(uintptr_t)program;
+	filter.filter.pdu_size = (uint8_t)size;
+	return oring_register_bpf_filter(&rig->ring, &filter);
+}
+
+/* The result of an open of /dev/null with @flags; what opens is closed. */
+static int open_null(struct rig *rig, int flags)
+{
+	int ret;
+
+	oring_prep_openat(rig_sqe(rig), AT_FDCWD, "/dev/null", flags, 0);
+	ret = rig_result(rig);
+	return ret >= 0 ? close(ret) : ret;
+}
+
+static int make_socket(struct rig *rig, int family)
+{
+	int ret;
+
+	oring_prep_socket(rig_sqe(rig), family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ret = rig_result(rig);
+	return ret >= 0 ? close(ret) : ret;
+}
+
+RING_TEST(reg, filter_by_what_an_entry_asks_for)
+{
+	/* Machines of either order of bytes: flags of an open are 64 bits, of an entry 8. */
+	const size_t low = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : 4;
+	const uint8_t flags[4] = { 0, ORING_SQE_ASYNC, 0, 0 };
+	const size_t seen = offsetof(struct oring_bpf_ctx, pdu);
+	struct oring_sqe *sqe;
+	uint32_t async;
+	int ret;
+
+	ret = pass_only(rig, ORING_OP_SOCKET, sizeof(struct oring_bpf_socket),
+			seen + offsetof(struct oring_bpf_socket, family), UINT32_MAX, AF_UNIX);
+	SKIP_UNLESS_KNOWN(ret, "filters");
+	cr_assert_eq(ret, 0);
+	cr_assert_eq(make_socket(rig, AF_UNIX), 0);
+	cr_assert_eq(make_socket(rig, AF_INET), -EACCES);
+	ret = pass_only(rig, ORING_OP_OPENAT, sizeof(struct oring_bpf_open),
+			seen + offsetof(struct oring_bpf_open, flags) + low, O_ACCMODE, O_RDONLY);
+	cr_assert_eq(ret, 0);
+	cr_assert_eq(open_null(rig, O_RDONLY | O_CLOEXEC), 0);
+	cr_assert_eq(open_null(rig, O_WRONLY | O_CLOEXEC), -EACCES);
+	memcpy(&async, flags, sizeof(async));
+	ret = pass_only(rig, ORING_OP_NOP, 0, offsetof(struct oring_bpf_ctx, opcode), async, 0);
+	cr_assert_eq(ret, 0);
+	oring_prep_nop(rig_sqe(rig));
+	cr_assert_eq(rig_result(rig), 0);
+	sqe = rig_sqe(rig);
+	oring_prep_nop(sqe);
+	oring_sqe_async(sqe);
+	cr_assert_eq(rig_result(rig), -EACCES);
+}
+
 static int filter_task(void)
 {
 	struct sock_filter program;
@@ -525,6 +600,90 @@ RING_TEST(reg, workers)
 	cr_assert(ret == 0 || (rig->shape == SHAPE_sqpoll && ret == -EINVAL), "%d", ret);
 	if (ret == 0)
 		cr_assert_eq(oring_unregister_iowq_affinity(&rig->ring), 0);
+}
+
+/* Two opens of which the first blocks, in workers: whether the second completes meanwhile. */
+static void open_beside_a_blocked_one(struct rig *rig, const char *fifo, bool both)
+{
+	struct oring_sqe *sqe = rig_sqe(rig);
+	struct oring_cqe cqe;
+	int i, end, told = 0;
+
+	oring_prep_openat(sqe, AT_FDCWD, fifo, O_RDONLY | O_CLOEXEC, 0);
+	oring_sqe_async(sqe);
+	cr_assert_eq(oring_submit(&rig->ring), 1);
+	sqe = rig_sqe(rig);
+	oring_prep_openat(sqe, AT_FDCWD, "/dev/null", O_RDONLY | O_CLOEXEC, 0);
+	oring_sqe_async(sqe);
+	cr_assert_eq(oring_submit(&rig->ring), 1);
+	if (both)
+		rig_wait(rig, 1);
+	else
+		usleep(100 * 1000);
+	oring_get_events(&rig->ring);
+	cr_assert_eq(oring_cq_ready(&rig->ring), both);
+	/* A writer is what the first waits for. */
+	end = open(fifo, O_WRONLY | O_CLOEXEC);
+	cr_assert_geq(end, 0);
+	for (i = 0; i < 2; i++) {
+		cqe = rig_reap(rig);
+		cr_assert_geq(cqe.res, 0);
+		close(cqe.res);
+		told += cqe.user_data == rig->next_id - 1 ? 1 : 2;
+	}
+	cr_assert_eq(told, 3);
+	close(end);
+}
+
+Test(reg, workers_at_most, .timeout = TEST_SECONDS)
+{
+	char folder[] = "/tmp/oring-test-XXXXXX", fifo[64];
+	uint32_t most;
+	struct rig rig;
+	int ret;
+
+	memset(&rig, 0, sizeof(rig));
+	require_ring(&rig.ring, RIG_ENTRIES, 0);
+	cr_assert_not_null(mkdtemp(folder));
+	snprintf(fifo, sizeof(fifo), "%s/fifo", folder);
+	cr_assert_eq(mkfifo(fifo, 0600), 0);
+	for (most = 1; most <= 2; most++) {
+		uint32_t workers[2] = { most, 0 };
+
+		ret = oring_register_iowq_max_workers(&rig.ring, workers);
+		if (ret == -EINVAL)
+			break;
+		cr_assert_eq(ret, 0);
+		open_beside_a_blocked_one(&rig, fifo, most == 2);
+	}
+	cr_assert_eq(unlink(fifo), 0);
+	cr_assert_eq(rmdir(folder), 0);
+	cr_assert_eq(oring_exit(&rig.ring), 0);
+	SKIP_UNLESS_KNOWN(ret, "limits of workers");
+}
+
+/* The limit of unbounded workers of a task that may have 37 processes. */
+static int workers_of_37_processes(void)
+{
+	struct rlimit limit = { 37, 37 };
+	uint32_t workers[2] = { 0, 0 };
+	struct oring ring;
+	int ret;
+
+	if (setrlimit(RLIMIT_NPROC, &limit) < 0)
+		return -EIO;
+	ret = oring_init(&ring, 4, NULL);
+	if (ret == 0)
+		ret = oring_register_iowq_max_workers(&ring, workers);
+	return ret < 0 ? ret : -(int)workers[1];
+}
+
+Test(reg, workers_of_the_limit_of_processes)
+{
+	int ret = in_child(workers_of_37_processes);
+
+	SKIP_UNLESS_KNOWN(ret, "limits of workers");
+	cr_assert_eq(ret, -37, "%d", ret);
 }
 
 RING_TEST(reg, descriptors_of_rings)
