@@ -39,7 +39,11 @@ static int restrict_ring(struct oring *ring)
 	/* Every entry names a slot, so no descriptor of the process can be reached. */
 	list[1].opcode = ORING_RESTRICTION_SQE_FLAGS_REQUIRED;
 	list[1].sqe_op = ORING_SQE_FIXED_FILE;
-	/* The one registration that is left: to start it. */
+	/*
+	 * The one register call that is left, and a ring that runs refuses it. Without it the
+	 * list would say nothing of register calls, and since 7.0 that leaves all of them open:
+	 * another file could take the slot.
+	 */
 	list[2].opcode = ORING_RESTRICTION_REGISTER_OP;
 	list[2].sqe_op = ORING_REGISTER_ENABLE_RINGS;
 	return oring_register_restrictions(ring, list, 3);

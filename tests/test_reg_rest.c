@@ -6,6 +6,9 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -217,20 +220,70 @@ static int in_child(int (*act)(void))
 	return -WEXITSTATUS(status);
 }
 
-static int restrict_task(void)
+/* From now on this task may submit NOP, and of register calls make this one; or any, with 0. */
+static int allow_nop_and(uint8_t call)
 {
 	struct {
 		struct oring_task_restriction head;
-		struct oring_restriction list[1];
+		struct oring_restriction list[2];
 	} task;
-	int ret;
 
 	memset(&task, 0, sizeof(task));
-	task.head.nr_res = 1;
+	task.head.nr_res = call != 0 ? 2 : 1;
 	task.list[0].opcode = ORING_RESTRICTION_SQE_OP;
 	task.list[0].sqe_op = ORING_OP_NOP;
-	ret = oring_register_task_restrictions(&task.head);
+	task.list[1].opcode = ORING_RESTRICTION_REGISTER_OP;
+	task.list[1].sqe_op = call;
+	return oring_register_task_restrictions(&task.head);
+}
+
+static int allow_nop_only(void)
+{
+	return allow_nop_and(0);
+}
+
+static int restrict_task(void)
+{
+	int ret;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -ENOTSUP;
+	ret = allow_nop_only();
 	return ret < 0 ? ret : fsync_result();
+}
+
+/* The result of a register call on a new ring of this task. */
+static int registered_after(uint8_t call)
+{
+	struct oring ring;
+	int ret;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || allow_nop_and(call) < 0)
+		return -ENOTSUP;
+	ret = oring_init(&ring, 4, NULL);
+	if (ret < 0)
+		return ret;
+	ret = oring_register_files_sparse(&ring, 4);
+	oring_exit(&ring);
+	return ret;
+}
+
+static int register_after_no_call(void)
+{
+	return registered_after(0);
+}
+
+static int register_after_another_call(void)
+{
+	return registered_after(ORING_REGISTER_ENABLE_RINGS);
+}
+
+/* A task that is nobody. */
+static int restrict_without_privileges(void)
+{
+	if (geteuid() == 0 && setresuid(65534, 65534, 65534) < 0)
+		return -ENOTSUP;
+	return allow_nop_only();
 }
 
 Test(reg, restrictions_of_the_task)
@@ -240,6 +293,173 @@ Test(reg, restrictions_of_the_task)
 	SKIP_UNLESS_KNOWN(ret, "restrictions of tasks");
 	cr_assert_eq(ret, -EACCES);
 	cr_assert_eq(fsync_result(), -EBADF, "this task is free");
+	cr_assert_eq(in_child(register_after_no_call), 0, "no call is named: all are open");
+	cr_assert_eq(in_child(register_after_another_call), -EACCES);
+	cr_assert_eq(in_child(restrict_without_privileges), -EACCES, "not without no_new_privs");
+}
+
+/*
+ * Operations and register calls are the two sides of a list of restrictions.
+ * Until restrictions of tasks came (7.0) any list held for both: what it did not
+ * name was refused. Since then a list with nothing of a side leaves that side
+ * as it was. Whether this kernel does so.
+ */
+static bool keeps_sides_apart(void)
+{
+	return in_child(allow_nop_only) != -EINVAL;
+}
+
+static struct oring_restriction allow(uint16_t what, uint8_t value)
+{
+	struct oring_restriction entry;
+
+	memset(&entry, 0, sizeof(entry));
+	entry.opcode = what;
+	entry.sqe_op = value;
+	return entry;
+}
+
+/* A ring of the same shape with @fd in slot 0, that may do what is in the list. */
+static void make_restricted(struct rig *rig, enum shape shape, int fd,
+			    const struct oring_restriction *list, uint32_t count)
+{
+	memset(rig, 0, sizeof(*rig));
+	rig->shape = shape;
+	require_ring(&rig->ring, RIG_ENTRIES, shapes[shape].flags | ORING_SETUP_R_DISABLED);
+	cr_assert_eq(oring_register_files(&rig->ring, &fd, 1), 0);
+	cr_assert_eq(oring_register_restrictions(&rig->ring, list, count), 0);
+	cr_assert_eq(oring_enable(&rig->ring), 0);
+}
+
+static int read_one(struct rig *rig, struct oring_file file, char *byte)
+{
+	oring_prep_read(rig_sqe(rig), file, byte, 1, 0);
+	return rig_result(rig);
+}
+
+static int do_nothing(struct rig *rig)
+{
+	oring_prep_nop(rig_sqe(rig));
+	return rig_result(rig);
+}
+
+/* All calls get -EACCES, but @of_enable for ENABLE_RINGS; -EINVAL where the kernel's end. */
+static void refuses_register_calls(struct rig *rig, int of_enable)
+{
+	struct oring_query_opcode told;
+	uint32_t op, known = ORING_REGISTER_LAST;
+
+	for (op = ORING_REGISTER_LAST; op-- > 0;) {
+		int ret = oring_register(&rig->ring, op, NULL, 0);
+
+		if (ret == -EINVAL && known == op + 1)
+			known = op;
+		else
+			cr_assert_eq(ret, op == ORING_REGISTER_ENABLE_RINGS ? of_enable : -EACCES,
+				     "call %u: %d", op, ret);
+	}
+	cr_assert_gt(known, ORING_REGISTER_ENABLE_RINGS);
+	if (oring_feature_query(ORING_QUERY_OPCODES, &told, sizeof(told)) == 0)
+		cr_assert(known == ORING_REGISTER_LAST || known == told.nr_register_opcodes, "%u",
+			  known);
+}
+
+RING_TEST(reg, restrictions_without_register_calls)
+{
+	const struct oring_restriction list[] = {
+		allow(ORING_RESTRICTION_SQE_OP, ORING_OP_READ),
+		allow(ORING_RESTRICTION_SQE_FLAGS_REQUIRED, ORING_SQE_FIXED_FILE),
+	};
+	bool apart = keeps_sides_apart();
+	int fd = pattern_file(1), other = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	unsigned char memory[64];
+	struct iovec iov = { memory, sizeof(memory) };
+	struct rig strict;
+	char byte = 1;
+	int ret;
+
+	make_restricted(&strict, rig->shape, fd, list, 2);
+	cr_assert_eq(read_one(&strict, oring_file_slot(0), &byte), 1);
+	cr_assert_eq((unsigned char)byte, pattern_at(0));
+	cr_assert_eq(read_one(&strict, oring_file_fd(fd), &byte), -EACCES, "a descriptor");
+	cr_assert_eq(do_nothing(&strict), -EACCES, "another operation");
+	if (!apart) {
+		refuses_register_calls(&strict, -EACCES);
+	} else {
+		/* Any file of the process may take the slot, and all else may be registered. */
+		ret = oring_register_files_update(&strict.ring, 0, &other, 1);
+		cr_assert_eq(ret, 1, "%d", ret);
+		cr_assert_eq(read_one(&strict, oring_file_slot(0), &byte), 1);
+		cr_assert_eq(byte, 0, "the other file's");
+		cr_assert_eq(oring_register_buffers(&strict.ring, &iov, 1), 0);
+		cr_assert_gt(oring_register_personality(&strict.ring), 0);
+	}
+	cr_assert_eq(oring_exit(&strict.ring), 0);
+	close(other);
+	close(fd);
+}
+
+/* What holds on all kernels: both sides are named. */
+RING_TEST(reg, restrictions_with_a_register_call)
+{
+	const struct oring_restriction list[] = {
+		allow(ORING_RESTRICTION_SQE_OP, ORING_OP_READ),
+		allow(ORING_RESTRICTION_SQE_FLAGS_REQUIRED, ORING_SQE_FIXED_FILE),
+		allow(ORING_RESTRICTION_REGISTER_OP, ORING_REGISTER_ENABLE_RINGS),
+	};
+	int fd = pattern_file(1), other = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	struct rig strict;
+	char byte = 0;
+
+	make_restricted(&strict, rig->shape, fd, list, 3);
+	cr_assert_eq(read_one(&strict, oring_file_fd(fd), &byte), -EACCES, "a descriptor");
+	cr_assert_eq(do_nothing(&strict), -EACCES, "another operation");
+	cr_assert_eq(oring_register_files_update(&strict.ring, 0, &other, 1), -EACCES);
+	refuses_register_calls(&strict, -EBADFD);
+	cr_assert_eq(read_one(&strict, oring_file_slot(0), &byte), 1);
+	cr_assert_eq((unsigned char)byte, pattern_at(0), "the file is the same");
+	cr_assert_eq(oring_exit(&strict.ring), 0);
+	close(other);
+	close(fd);
+}
+
+RING_TEST(reg, restrictions_without_operations)
+{
+	const struct oring_restriction list[] = {
+		allow(ORING_RESTRICTION_REGISTER_OP, ORING_REGISTER_PERSONALITY),
+		allow(ORING_RESTRICTION_SQE_FLAGS_ALLOWED, 0),
+	};
+	bool apart = keeps_sides_apart();
+	int fd = pattern_file(1);
+	uint32_t count;
+
+	/* An entry on flags is of the side of operations, of which it allows none. */
+	for (count = 1; count <= 2; count++) {
+		bool open = apart && count == 1;
+		struct rig strict;
+		char byte;
+
+		make_restricted(&strict, rig->shape, fd, list, count);
+		cr_assert_eq(do_nothing(&strict), open ? 0 : -EACCES);
+		cr_assert_eq(read_one(&strict, oring_file_fd(fd), &byte), open ? 1 : -EACCES);
+		cr_assert_eq(oring_unregister_files(&strict.ring), -EACCES);
+		cr_assert_gt(oring_register_personality(&strict.ring), 0);
+		cr_assert_eq(oring_exit(&strict.ring), 0);
+	}
+	close(fd);
+}
+
+RING_TEST(reg, restrictions_to_nothing)
+{
+	const struct oring_restriction list = allow(0, 0);
+	int fd = pattern_file(1);
+	struct rig strict;
+
+	make_restricted(&strict, rig->shape, fd, &list, 0);
+	cr_assert_eq(do_nothing(&strict), -EACCES);
+	refuses_register_calls(&strict, -EACCES);
+	cr_assert_eq(oring_exit(&strict.ring), 0);
+	close(fd);
 }
 
 /* A program that refuses everything, for FSYNC. */
@@ -267,6 +487,79 @@ RING_TEST(reg, filter)
 	cr_assert_eq(rig_result(rig), -EACCES);
 	oring_prep_nop(rig_sqe(rig));
 	cr_assert_eq(rig_result(rig), 0);
+}
+
+/* Pass entries of @op that have @value in those 32 bits at @offset of what a program sees. */
+static int pass_only(struct rig *rig, uint8_t op, size_t size, size_t offset, uint32_t mask,
+		     uint32_t value)
+{
+	struct sock_filter program[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, mask),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	struct oring_bpf filter;
+
+	memset(&filter, 0, sizeof(filter));
+	filter.cmd_type = ORING_BPF_CMD_FILTER;
+	filter.filter.opcode = op;
+	filter.filter.filter_len = sizeof(program) / sizeof(program[0]);
+	filter.filter.filter_ptr = (uint64_t)(uintptr_t)program;
+	filter.filter.pdu_size = (uint8_t)size;
+	return oring_register_bpf_filter(&rig->ring, &filter);
+}
+
+/* The result of an open of /dev/null with @flags; what opens is closed. */
+static int open_null(struct rig *rig, int flags)
+{
+	int ret;
+
+	oring_prep_openat(rig_sqe(rig), AT_FDCWD, "/dev/null", flags, 0);
+	ret = rig_result(rig);
+	return ret >= 0 ? close(ret) : ret;
+}
+
+static int make_socket(struct rig *rig, int family)
+{
+	int ret;
+
+	oring_prep_socket(rig_sqe(rig), family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ret = rig_result(rig);
+	return ret >= 0 ? close(ret) : ret;
+}
+
+RING_TEST(reg, filter_by_what_an_entry_asks_for)
+{
+	/* Machines of either order of bytes: flags of an open are 64 bits, of an entry 8. */
+	const size_t low = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : 4;
+	const uint8_t flags[4] = { 0, ORING_SQE_ASYNC, 0, 0 };
+	const size_t seen = offsetof(struct oring_bpf_ctx, pdu);
+	struct oring_sqe *sqe;
+	uint32_t async;
+	int ret;
+
+	ret = pass_only(rig, ORING_OP_SOCKET, sizeof(struct oring_bpf_socket),
+			seen + offsetof(struct oring_bpf_socket, family), UINT32_MAX, AF_UNIX);
+	SKIP_UNLESS_KNOWN(ret, "filters");
+	cr_assert_eq(ret, 0);
+	cr_assert_eq(make_socket(rig, AF_UNIX), 0);
+	cr_assert_eq(make_socket(rig, AF_INET), -EACCES);
+	ret = pass_only(rig, ORING_OP_OPENAT, sizeof(struct oring_bpf_open),
+			seen + offsetof(struct oring_bpf_open, flags) + low, O_ACCMODE, O_RDONLY);
+	cr_assert_eq(ret, 0);
+	cr_assert_eq(open_null(rig, O_RDONLY | O_CLOEXEC), 0);
+	cr_assert_eq(open_null(rig, O_WRONLY | O_CLOEXEC), -EACCES);
+	memcpy(&async, flags, sizeof(async));
+	ret = pass_only(rig, ORING_OP_NOP, 0, offsetof(struct oring_bpf_ctx, opcode), async, 0);
+	cr_assert_eq(ret, 0);
+	oring_prep_nop(rig_sqe(rig));
+	cr_assert_eq(rig_result(rig), 0);
+	sqe = rig_sqe(rig);
+	oring_prep_nop(sqe);
+	oring_sqe_async(sqe);
+	cr_assert_eq(rig_result(rig), -EACCES);
 }
 
 static int filter_task(void)
@@ -307,6 +600,90 @@ RING_TEST(reg, workers)
 	cr_assert(ret == 0 || (rig->shape == SHAPE_sqpoll && ret == -EINVAL), "%d", ret);
 	if (ret == 0)
 		cr_assert_eq(oring_unregister_iowq_affinity(&rig->ring), 0);
+}
+
+/* Two opens of which the first blocks, in workers: whether the second completes meanwhile. */
+static void open_beside_a_blocked_one(struct rig *rig, const char *fifo, bool both)
+{
+	struct oring_sqe *sqe = rig_sqe(rig);
+	struct oring_cqe cqe;
+	int i, end, told = 0;
+
+	oring_prep_openat(sqe, AT_FDCWD, fifo, O_RDONLY | O_CLOEXEC, 0);
+	oring_sqe_async(sqe);
+	cr_assert_eq(oring_submit(&rig->ring), 1);
+	sqe = rig_sqe(rig);
+	oring_prep_openat(sqe, AT_FDCWD, "/dev/null", O_RDONLY | O_CLOEXEC, 0);
+	oring_sqe_async(sqe);
+	cr_assert_eq(oring_submit(&rig->ring), 1);
+	if (both)
+		rig_wait(rig, 1);
+	else
+		usleep(100 * 1000);
+	oring_get_events(&rig->ring);
+	cr_assert_eq(oring_cq_ready(&rig->ring), both);
+	/* A writer is what the first waits for. */
+	end = open(fifo, O_WRONLY | O_CLOEXEC);
+	cr_assert_geq(end, 0);
+	for (i = 0; i < 2; i++) {
+		cqe = rig_reap(rig);
+		cr_assert_geq(cqe.res, 0);
+		close(cqe.res);
+		told += cqe.user_data == rig->next_id - 1 ? 1 : 2;
+	}
+	cr_assert_eq(told, 3);
+	close(end);
+}
+
+Test(reg, workers_at_most, .timeout = TEST_SECONDS)
+{
+	char folder[] = "/tmp/oring-test-XXXXXX", fifo[64];
+	uint32_t most;
+	struct rig rig;
+	int ret;
+
+	memset(&rig, 0, sizeof(rig));
+	require_ring(&rig.ring, RIG_ENTRIES, 0);
+	cr_assert_not_null(mkdtemp(folder));
+	snprintf(fifo, sizeof(fifo), "%s/fifo", folder);
+	cr_assert_eq(mkfifo(fifo, 0600), 0);
+	for (most = 1; most <= 2; most++) {
+		uint32_t workers[2] = { most, 0 };
+
+		ret = oring_register_iowq_max_workers(&rig.ring, workers);
+		if (ret == -EINVAL)
+			break;
+		cr_assert_eq(ret, 0);
+		open_beside_a_blocked_one(&rig, fifo, most == 2);
+	}
+	cr_assert_eq(unlink(fifo), 0);
+	cr_assert_eq(rmdir(folder), 0);
+	cr_assert_eq(oring_exit(&rig.ring), 0);
+	SKIP_UNLESS_KNOWN(ret, "limits of workers");
+}
+
+/* The limit of unbounded workers of a task that may have 37 processes. */
+static int workers_of_37_processes(void)
+{
+	struct rlimit limit = { 37, 37 };
+	uint32_t workers[2] = { 0, 0 };
+	struct oring ring;
+	int ret;
+
+	if (setrlimit(RLIMIT_NPROC, &limit) < 0)
+		return -EIO;
+	ret = oring_init(&ring, 4, NULL);
+	if (ret == 0)
+		ret = oring_register_iowq_max_workers(&ring, workers);
+	return ret < 0 ? ret : -(int)workers[1];
+}
+
+Test(reg, workers_of_the_limit_of_processes)
+{
+	int ret = in_child(workers_of_37_processes);
+
+	SKIP_UNLESS_KNOWN(ret, "limits of workers");
+	cr_assert_eq(ret, -37, "%d", ret);
 }
 
 RING_TEST(reg, descriptors_of_rings)

@@ -88,7 +88,7 @@ Test(setup, a_ring_without_descriptor_can_register)
 	struct oring_mem memory;
 	struct oring ring;
 	int32_t fd = pattern_file(10);
-	int ret;
+	int before = open_descriptors(), ret;
 
 	memset(&params, 0, sizeof(params));
 	params.flags = ORING_SETUP_REGISTERED_FD_ONLY;
@@ -96,6 +96,7 @@ Test(setup, a_ring_without_descriptor_can_register)
 	ret = oring_init_mem(&ring, 8, &params, &memory);
 	SKIP_IF_REFUSED(ret, "rings without a descriptor");
 	cr_assert_eq(ret, 0);
+	cr_assert_eq(open_descriptors(), before, "in /proc neither");
 	cr_assert_eq(oring_register_files(&ring, &fd, 1), 0);
 	cr_assert_eq(oring_unregister_files(&ring), 0);
 	cr_assert_eq(oring_exit(&ring), 0);
@@ -188,8 +189,12 @@ Test(setup, a_child_does_not_inherit_ring_memory)
 		require_ring(&ring, 8, 0);
 		if (inherited)
 			cr_assert_eq(oring_set_inherited(&ring, true), 0);
+		cr_assert_eq(fcntl(oring_fd(&ring), F_GETFD), FD_CLOEXEC);
 		child = fork();
 		if (child == 0) {
+			/* The descriptor it has. */
+			if (oring_sys_enter(oring_fd(&ring), 0, 0, 0, NULL, 0) != 0)
+				_exit(2);
 			/* Without a sanitizer's report. */
 			signal(SIGSEGV, SIG_DFL);
 			_exit(oring_cq_ready(&ring) == 0 ? 7 : 1);

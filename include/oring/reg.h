@@ -178,8 +178,14 @@ ORING_API int oring_unregister_personality(struct oring *ring, uint16_t id);
 
 /**
  * oring_register_restrictions - allow no more than this on a ring made with R_DISABLED
- * @list: operations and flags that are allowed; the rest gets -EACCES
+ * @list: operations and flags of entries, and register calls, that are allowed;
+ *        the rest gets -EACCES, but see below
  * @count: 0 allows nothing at all
+ *
+ * Name both entries and register calls, for of what a list does not mention at
+ * all kernels before 7.0 allow nothing, and newer ones everything. To allow no
+ * register call, name ORING_REGISTER_ENABLE_RINGS, which a ring that runs answers
+ * with -EBADFD; to allow no entry, ORING_RESTRICTION_SQE_FLAGS_ALLOWED with 0.
  *
  * Once, before oring_enable(). Return: 0; -EBADFD if the ring runs, -EBUSY the
  * second time. Since: 5.10.
@@ -191,7 +197,8 @@ ORING_API int oring_register_restrictions(struct oring *ring, const struct oring
  * oring_register_task_restrictions - restrict every ring that this task makes from now on
  * @restrictions: followed in memory by nr_res records of struct oring_restriction
  *
- * Without a ring. Return: 0; -EPERM the second time; -EACCES without
+ * Without a ring. If no operation is named, or no register call, all of those
+ * stay open. Return: 0; -EPERM the second time; -EACCES without
  * no_new_privs and CAP_SYS_ADMIN; -EINVAL before 7.0. Since: 7.0.
  * Threads: any, each for itself.
  */
