@@ -96,7 +96,7 @@ static struct {
 	const struct site *failed_site;
 	bool again_made;
 	enum less less; /* instead of an error */
-	bool was_less;
+	int came_to;
 
 	int open[OPEN_MAX];
 	size_t open_used;
@@ -323,9 +323,9 @@ void fault_answered_oddly(void)
 	site_of(kind_of(__NR_io_uring_setup))->was_short = true;
 }
 
-bool fault_was_short(void)
+int fault_came_to(void)
 {
-	return fault.was_less;
+	return fault.came_to;
 }
 
 static long make_call(const struct fault_call *call)
@@ -379,7 +379,7 @@ long oring_external_call(long nr, long a, long b, long c, long d, long e, long f
 	make_less(&call);
 	ret = make_call(&call);
 	CHECK(ret > 0 && ret < asked);
-	fault.was_less = true;
+	fault.came_to = (int)ret;
 	site->was_short = true;
 	return ret;
 }
@@ -403,7 +403,7 @@ static void run_once(const struct scenario *scenario)
 	fault.failed = false;
 	fault.second_made = false;
 	fault.again_made = false;
-	fault.was_less = false;
+	fault.came_to = 0;
 	memset(fault.made, 0, sizeof(fault.made));
 	fault.open_used = 0;
 	fault.mapped_used = 0;

@@ -33,8 +33,8 @@ bool fault_made(int ret);
 /* Whether a result is a success or a negative errno that the kernel or the library gives. */
 bool fault_is_result(int ret);
 
-/* Whether a call of this run came to less than it was asked for. */
-bool fault_was_short(void);
+/* The result of the call of this run that came to less than it was asked for; 0 before it. */
+int fault_came_to(void);
 
 /* A stand-in says: the setup that is being made was answered as by another kernel. */
 void fault_answered_oddly(void);
