@@ -3,9 +3,9 @@
  * fault.h - the library with its system calls in our hands
  *
  * The sources of the library are built once more with ORING_EXTERNAL_CALLS: each call
- * goes through fault_call(), which counts it, keeps books of what is open and mapped,
- * and lets one of them fail. A scenario is a use of the library that goes on, or ends
- * well, whatever one of its calls returns.
+ * goes through oring_external_call(), which counts it, keeps books of what is open and
+ * mapped, and lets one of them fail, or come to less than it was asked for. A scenario is
+ * a use of the library that goes on, or ends well, whatever its calls return.
  */
 #ifndef FAULT_H
 #define FAULT_H
@@ -24,7 +24,7 @@
 
 void fault_check(bool holds, const char *what, const char *file, int line);
 
-/* The error that was made to happen in this run, negative; 0 before it has. */
+/* The error that was the first made to happen in this run, negative; 0 before it has. */
 long fault_error(void);
 
 /* Whether it is an error that was made to happen in this run. */
@@ -32,6 +32,12 @@ bool fault_made(int ret);
 
 /* Whether a result is a success or a negative errno that the kernel or the library gives. */
 bool fault_is_result(int ret);
+
+/* The result of the call of this run that came to less than it was asked for; 0 before it. */
+int fault_came_to(void);
+
+/* A stand-in says: the setup that is being made was answered as by another kernel. */
+void fault_answered_oddly(void);
 
 /* A system call as the library makes it. */
 struct fault_call {

@@ -48,11 +48,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		switch (what & 3) {
 		case 0: /* any completion */
 		case 1: /* one that may well be */
-			cqe.cqe.flags = ORING_CQE_F_MORE | (what & 4 ? ORING_CQE_F_32 : 0);
+			/* More come, or it is the last; which says nothing of a piece. */
+			cqe.cqe.flags =
+				(what & 8 ? 0 : ORING_CQE_F_MORE) | (what & 4 ? ORING_CQE_F_32 : 0);
 			cqe.cqe.res = (int32_t)take(&in, what & 1 ? 2 : 4);
 			cqe.big_cqe[0] = take(&in, what & 1 ? 2 : 8);
-			if (oring_zcrx_piece(&zcrx, &cqe.cqe, &held[n]) < 0)
+			if (oring_zcrx_piece(&zcrx, &cqe.cqe, &held[n]) < 0) {
+				must(held[n].data == NULL && held[n].length == 0);
+				cqe.cqe.flags ^= ORING_CQE_F_MORE;
+				must(oring_zcrx_piece(&zcrx, &cqe.cqe, &held[n]) < 0);
 				break;
+			}
+			must(cqe.cqe.res > 0);
 			must(held[n].data >= area && held[n].length > 0);
 			must((size_t)(held[n].data - area) + held[n].length <= sizeof(area));
 			n++;

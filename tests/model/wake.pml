@@ -173,7 +173,7 @@ proctype owner()
 		if
 		:: newest == NOTHING || newest == ASLEEP ->
 			/* It waits for a completion. */
-			C_OF_OURS(ring.c, oring_submit_and_wait, "want")
+			C_OF_OURS(ring.c, oring_submit_and_wait, "return submit(ring, want, ORING_ENTER_GETEVENTS, NULL, 0);")
 			d_step { bell -> bell = false }
 		:: else -> bell = false
 		fi;

@@ -254,7 +254,8 @@ static unsigned int http_line(struct http_talk *talk, struct http_text *line)
 
 	if (!http_split(&rest, '\n', line))
 		return http_length(rest) > HTTP_LINE_MAX ? 400 : 0;
-	if (http_length(*line) == 0 || line->end[-1] != '\r')
+	/* Too long is too long, in however many pieces it came. */
+	if (http_length(*line) == 0 || http_length(*line) > HTTP_LINE_MAX || line->end[-1] != '\r')
 		return 400;
 	line->end--;
 	talk->raw = (uint32_t)(rest.begin - talk->in);
