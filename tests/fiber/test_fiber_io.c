@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 /* ---- reading and writing ---- */
@@ -131,6 +132,7 @@ FIBER_TEST(fiber_io, a_connect_into_a_black_hole_ends_at_its_limit)
 	run_fibers();
 	cr_assert_eq(to.result, -ETIME, "%s", strerror(-to.result));
 	cr_assert_geq(to.took, 50 * MS);
+	cr_assert_lt(to.took, 10000 * MS, "long after the limit");
 	cr_assert_eq(oring_cq_ready(&fiber_runtime_current()->ring), 0);
 	for (i = 0; i < 8; i++)
 		close(fill[i]);
@@ -722,6 +724,328 @@ FIBER_TEST(fiber_io, a_limit_holds_for_all_of_a_long_send)
 	cr_assert(sent > 0 && sent < 1 << 22, "%ld", (long)sent);
 	close(pair[0]);
 	close(pair[1]);
+}
+
+/* ---- the limit of whatever can wait for ever ---- */
+
+/* Nothing to read, no room to write: one row's files, made anew for each. */
+static int full[2], quiet[2], choked[2];
+static pid_t child;
+static char byte_of_mine = 'x';
+
+static int wait_to_accept(int64_t limit)
+{
+	int ret = fiber_accept(oring_file_fd(listener), NULL, NULL, limit);
+
+	return ret < 0 ? ret : fiber_close(oring_file_fd(ret)) + 1;
+}
+
+static int wait_to_accept_file(int64_t limit)
+{
+	oring_file file;
+	int ret = fiber_accept_file(oring_file_fd(listener), &file, limit);
+
+	return ret < 0 ? ret : fiber_close(file) + 1;
+}
+
+static int wait_to_read(int64_t limit)
+{
+	return fiber_read(oring_file_fd(ends[0]), &byte_of_mine, 1, FIBER_HERE, limit);
+}
+
+static int wait_to_readv(int64_t limit)
+{
+	struct iovec iov = { &byte_of_mine, 1 };
+
+	return fiber_readv(oring_file_fd(ends[0]), &iov, 1, FIBER_HERE, limit);
+}
+
+static int wait_to_write(int64_t limit)
+{
+	return fiber_write(oring_file_fd(full[1]), "x", 1, FIBER_HERE, limit);
+}
+
+static int wait_to_write_all(int64_t limit)
+{
+	return (int)fiber_write_all(oring_file_fd(full[1]), "x", 1, FIBER_HERE, limit);
+}
+
+static int wait_to_writev(int64_t limit)
+{
+	struct iovec iov = { &byte_of_mine, 1 };
+
+	return fiber_writev(oring_file_fd(choked[0]), &iov, 1, FIBER_HERE, limit);
+}
+
+static int wait_to_write_a_socket(int64_t limit)
+{
+	return fiber_write(oring_file_fd(choked[0]), "x", 1, FIBER_HERE, limit);
+}
+
+static int wait_to_send(int64_t limit)
+{
+	return fiber_send(oring_file_fd(choked[0]), "x", 1, 0, limit);
+}
+
+static int wait_to_send_all(int64_t limit)
+{
+	return (int)fiber_send_all(oring_file_fd(choked[0]), "x", 1, limit);
+}
+
+static int wait_to_recv(int64_t limit)
+{
+	return fiber_recv(oring_file_fd(quiet[0]), &byte_of_mine, 1, 0, limit);
+}
+
+static int wait_to_sendmsg(int64_t limit)
+{
+	struct iovec iov = { &byte_of_mine, 1 };
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	return fiber_sendmsg(oring_file_fd(choked[0]), &message, 0, limit);
+}
+
+static int wait_to_recvmsg(int64_t limit)
+{
+	struct iovec iov = { &byte_of_mine, 1 };
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	return fiber_recvmsg(oring_file_fd(quiet[0]), &message, 0, limit);
+}
+
+static int wait_to_splice_from(int64_t limit)
+{
+	return fiber_splice(oring_file_fd(ends[0]), -1, oring_file_fd(choked[1]), -1, 1, 0, limit);
+}
+
+static int wait_to_splice_into(int64_t limit)
+{
+	return fiber_splice(oring_file_fd(quiet[0]), -1, oring_file_fd(full[1]), -1, 1, 0, limit);
+}
+
+static int wait_to_poll(int64_t limit)
+{
+	return fiber_poll(oring_file_fd(ends[0]), POLLIN, limit) / POLLIN;
+}
+
+static int wait_for_child(int64_t limit)
+{
+	int ret;
+
+	if (child == 0) {
+		child = fork();
+		if (child == 0)
+			for (;;)
+				pause();
+	}
+	ret = fiber_wait_child(child, WEXITED, NULL, limit);
+	if (ret == child)
+		child = 0;
+	return ret < 0 ? ret : 1;
+}
+
+/* As much as there is room for, or as there is. */
+static void choke(int fd)
+{
+	static const char bytes[4096];
+	int flags = fcntl(fd, F_GETFL);
+
+	cr_assert_eq(fcntl(fd, F_SETFL, flags | O_NONBLOCK), 0);
+	while (write(fd, bytes, sizeof(bytes)) > 0)
+		;
+	while (write(fd, bytes, 1) > 0)
+		;
+	cr_assert_eq(fcntl(fd, F_SETFL, flags), 0);
+}
+
+static void drain(int fd)
+{
+	char bytes[4096];
+	int flags = fcntl(fd, F_GETFL);
+
+	cr_assert_eq(fcntl(fd, F_SETFL, flags | O_NONBLOCK), 0);
+	while (read(fd, bytes, sizeof(bytes)) > 0)
+		;
+	cr_assert_eq(fcntl(fd, F_SETFL, flags), 0);
+}
+
+/* What everyone waits for; the connection that an accept finds. */
+static int let_all_go(void)
+{
+	int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	cr_assert_eq(connect(sock, (struct sockaddr *)&listens_at, sizeof(listens_at)), 0);
+	cr_assert_eq(write(ends[1], "x", 1), 1);
+	cr_assert_eq(write(quiet[1], "x", 1), 1);
+	drain(full[0]);
+	drain(choked[1]);
+	if (child != 0)
+		kill(child, SIGKILL);
+	return sock;
+}
+
+static const struct {
+	const char *name;
+	int (*wait)(int64_t limit); /* 1 when it is done */
+	bool may_lack;		    /* -EINVAL on older kernels */
+} waits[] = {
+	{ "accept", wait_to_accept, false },
+	{ "accept into a slot", wait_to_accept_file, false },
+	{ "read", wait_to_read, false },
+	{ "readv", wait_to_readv, false },
+	{ "write", wait_to_write, false },
+	{ "write into a socket", wait_to_write_a_socket, false },
+	{ "write_all", wait_to_write_all, false },
+	{ "writev", wait_to_writev, false },
+	{ "send", wait_to_send, false },
+	{ "send_all", wait_to_send_all, false },
+	{ "recv", wait_to_recv, false },
+	{ "sendmsg", wait_to_sendmsg, false },
+	{ "recvmsg", wait_to_recvmsg, false },
+	{ "splice from an empty pipe", wait_to_splice_from, false },
+	{ "splice into a full pipe", wait_to_splice_into, false },
+	{ "poll", wait_to_poll, false },
+	{ "wait for a child", wait_for_child, true },
+};
+
+/* Twice in vain; then what it waits for comes, while a limit that is far away is set. */
+static intptr_t wait_with_limits(void *number)
+{
+	const char *name = waits[(intptr_t)number].name;
+	int (*wait)(int64_t limit) = waits[(intptr_t)number].wait;
+	int64_t begin = time_now(), took;
+	int ret = wait(5 * MS), sock;
+
+	took = time_now() - begin;
+	if (ret == -EINVAL && waits[(intptr_t)number].may_lack) {
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+		child = 0;
+		return ret;
+	}
+	cr_assert_eq(ret, -ETIME, "%s: %d", name, ret);
+	cr_assert_geq(took, 5 * MS, "%s ended too early", name);
+	cr_assert_lt(took, 10000 * MS, "%s outlasted its limit", name);
+	ret = wait(0);
+	cr_assert_eq(ret, -ETIME, "%s, limit 0: %d", name, ret);
+	sock = let_all_go();
+	ret = wait(20000 * MS);
+	cr_assert_eq(ret, 1, "%s, when it could be done: %d", name, ret);
+	close(sock);
+	return 0;
+}
+
+FIBER_TEST_WITH(fiber_io, whatever_can_wait_for_ever_ends_at_its_limit, &two_slots)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
+		fiber_handle fiber;
+		intptr_t value;
+
+		open_pipe();
+		open_listener();
+		cr_assert_eq(pipe2(full, O_CLOEXEC), 0);
+		cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, quiet), 0);
+		cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, choked), 0);
+		choke(full[1]);
+		choke(choked[0]);
+		fiber = spawn(wait_with_limits, (void *)i);
+		run_fibers();
+		value = value_of(fiber);
+		cr_assert(value == 0 || waits[i].may_lack, "%s: %d", waits[i].name, (int)value);
+		cr_assert_eq(oring_cq_ready(&fiber_runtime_current()->ring), 0, "%s",
+			     waits[i].name);
+		close_pipe();
+		close(listener);
+		close(full[0]);
+		close(full[1]);
+		close(quiet[0]);
+		close(quiet[1]);
+		close(choked[0]);
+		close(choked[1]);
+	}
+}
+
+/* ---- opens of a fifo ---- */
+
+static char fifo[64];
+static int opened;
+static bool open_has_ended;
+
+static intptr_t open_fifo(void *flags)
+{
+	opened = fiber_openat(AT_FDCWD, fifo, *(int *)flags | O_CLOEXEC, 0600, 5 * MS);
+	open_has_ended = true;
+	return opened;
+}
+
+/* The other end, after a while: whatever waits in the kernel for it goes on. */
+static intptr_t open_other_end(void *argument)
+{
+	int fd, i;
+
+	(void)argument;
+	for (i = 0; i < 10 && !open_has_ended; i++)
+		fiber_sleep(10 * MS);
+	fd = open(fifo, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	while (!open_has_ended)
+		fiber_sleep(MS);
+	return close(fd);
+}
+
+static void try_to_open(int flags)
+{
+	opened = 1;
+	open_has_ended = false;
+	spawn(open_fifo, &flags);
+	spawn(open_other_end, NULL);
+	run_fibers();
+	if (opened >= 0)
+		close(opened);
+}
+
+static void make_fifo(char *folder)
+{
+	cr_assert_not_null(mkdtemp(folder));
+	snprintf(fifo, sizeof(fifo), "%s/fifo", folder);
+	cr_assert_eq(mkfifo(fifo, 0600), 0);
+}
+
+/*
+ * The kernel opens without waiting first: a reader is there at once, and a writer is told that there is
+ * none (older ones ask a worker thread, which the limit interrupts). With O_CREAT a worker waits, and
+ * recent kernels start the limit after that: then it is done, late, and not lost.
+ */
+FIBER_TEST(fiber_io, an_open_of_a_fifo_ends)
+{
+	char folder[] = "/tmp/oring-fiber-XXXXXX";
+
+	make_fifo(folder);
+	try_to_open(O_RDONLY);
+	cr_assert(opened >= 0 || opened == -ETIME, "%d", opened);
+	try_to_open(O_WRONLY);
+	cr_assert(opened == -ENXIO || opened == -ETIME, "%d", opened);
+	try_to_open(O_RDONLY | O_CREAT);
+	cr_assert(opened >= 0 || opened == -ETIME, "%d", opened);
+	unlink(fifo);
+	rmdir(folder);
+}
+
+/* Its limit may not end it, but a cancel does. */
+FIBER_TEST(fiber_io, an_open_that_waits_for_the_other_end_is_cancelled)
+{
+	char folder[] = "/tmp/oring-fiber-XXXXXX";
+	int flags = O_WRONLY | O_CREAT;
+	fiber_handle opens;
+
+	make_fifo(folder);
+	opens = spawn(open_fifo, &flags);
+	spawn(cancel_after_a_while, &opens);
+	run_fibers();
+	cr_assert(opened == -ECANCELED || opened == -ETIME, "%d", opened);
+	unlink(fifo);
+	rmdir(folder);
 }
 
 /* ---- files ---- */
