@@ -442,6 +442,97 @@ FIBER_TEST(fiber_io, one_fiber_alone_enters_once_for_a_chain)
 	close(pair[1]);
 }
 
+/* ---- enters for an echo ---- */
+
+#define MESSAGE	    64
+#define CONNECTIONS 64
+#define ROUNDS	    200
+
+static uint32_t echoed;
+
+static intptr_t echo(void *sock)
+{
+	oring_file file = oring_file_fd(*(int *)sock);
+	char text[MESSAGE];
+	int n;
+
+	while ((n = fiber_recv(file, text, sizeof(text), MSG_WAITALL, FIBER_FOREVER)) > 0)
+		cr_assert_eq(fiber_send_all(file, text, (size_t)n, FIBER_FOREVER), n);
+	cr_assert_eq(n, 0, "%d", n);
+	return fiber_close(file);
+}
+
+static intptr_t ask_for_echo(void *sock)
+{
+	oring_file file = oring_file_fd(*(int *)sock);
+	char text[MESSAGE], back[MESSAGE];
+	int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		memset(text, *(int *)sock + i, sizeof(text));
+		cr_assert_eq(fiber_send_all(file, text, MESSAGE, FIBER_FOREVER), MESSAGE);
+		cr_assert_eq(fiber_recv(file, back, MESSAGE, MSG_WAITALL, FIBER_FOREVER), MESSAGE);
+		cr_assert_arr_eq(back, text, MESSAGE);
+		echoed++;
+	}
+	return fiber_close(file);
+}
+
+static const struct fiber_config two_for_each = { .fibers = 2 * CONNECTIONS };
+
+/* Both ends in one runtime: so the count does not depend on who is faster. It is of both. */
+FIBER_TEST_WITH(fiber_io, an_echo_of_many_connections_needs_less_than_half_an_enter, &two_for_each)
+{
+	uint64_t before = fiber_runtime_current()->enters, enters;
+	static int pairs[CONNECTIONS][2];
+	int i;
+
+	for (i = 0; i < CONNECTIONS; i++) {
+		cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pairs[i]), 0);
+		spawn(echo, &pairs[i][0]);
+		spawn(ask_for_echo, &pairs[i][1]);
+	}
+	run_fibers();
+	enters = fiber_runtime_current()->enters - before;
+	cr_assert_eq(echoed, CONNECTIONS * ROUNDS);
+	cr_assert_lt(2 * enters, echoed, "%llu enters for %u messages", (unsigned long long)enters,
+		     echoed);
+}
+
+static void *ask_from_a_thread(void *sock)
+{
+	char text[MESSAGE], back[MESSAGE];
+	int fd = *(int *)sock, i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		memset(text, i, sizeof(text));
+		if (send(fd, text, MESSAGE, MSG_NOSIGNAL) != MESSAGE ||
+		    recv(fd, back, MESSAGE, MSG_WAITALL) != MESSAGE ||
+		    memcmp(back, text, MESSAGE) != 0)
+			break;
+		echoed++;
+	}
+	close(fd);
+	return NULL;
+}
+
+/* One fiber alone: an enter for its receive, one for its send. */
+FIBER_TEST(fiber_io, an_echo_of_one_connection_needs_two_enters)
+{
+	uint64_t before = fiber_runtime_current()->enters, enters;
+	pthread_t thread;
+	int pair[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	cr_assert_eq(pthread_create(&thread, NULL, ask_from_a_thread, &pair[1]), 0);
+	spawn(echo, &pair[0]);
+	run_fibers();
+	pthread_join(thread, NULL);
+	enters = fiber_runtime_current()->enters - before;
+	cr_assert_eq(echoed, ROUNDS);
+	cr_assert_leq(enters, 2 * ROUNDS + 8, "%llu enters", (unsigned long long)enters);
+}
+
 static intptr_t write_linked(void *argument)
 {
 	static char bytes[3][100000];
