@@ -6,7 +6,10 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 /* ---- reading and writing ---- */
@@ -271,22 +274,35 @@ static intptr_t block(void *argument)
 	return fiber_read(oring_file_fd(ends[0]), &byte, 1, FIBER_HERE, FIBER_FOREVER);
 }
 
-/* A chain of as many NOPs as it is told; all in order, none cancelled. */
-static intptr_t chain_of(void *count)
+struct nops {
+	uint32_t n;
+	bool fails; /* its head does */
+};
+
+/* A chain. Its head fails: then none of the others is done. Torn off, they would be. */
+static intptr_t chain_of(void *argument)
 {
-	uint32_t n = *(uint32_t *)count, i;
+	const struct nops *nops = argument;
+	uint32_t n = nops->n, i;
 	int32_t results[8];
 	int ret = fiber_chain(n, results);
+	char byte;
 
 	if (ret < 0)
 		return ret;
 	note((char)('0' + n)); /* it has its places */
 	for (i = 0; i < n; i++)
-		oring_prep_nop_result(fiber_chain_next(), (int32_t)i);
+		if (i == 0 && nops->fails)
+			oring_prep_read(fiber_chain_next(), oring_file_fd(-1), &byte, 1, 0);
+		else
+			oring_prep_nop_result(fiber_chain_next(), (int32_t)i);
 	cr_assert_null(fiber_chain_next());
 	cr_assert_eq(fiber_chain_wait(), (int)n);
-	for (i = 0; i < n; i++)
-		cr_assert_eq(results[i], (int32_t)i, "entry %u: %d", i, results[i]);
+	for (i = 0; i < n; i++) {
+		int32_t wanted = !nops->fails ? (int32_t)i : i == 0 ? -EBADF : -ECANCELED;
+
+		cr_assert_eq(results[i], wanted, "entry %u of %u: %d", i, n, results[i]);
+	}
 	return 0;
 }
 
@@ -321,19 +337,21 @@ static const struct fiber_config few = { .ring_entries = 8 };
 /* The queues are full of reads that block; as these are cancelled, who waited longest comes first. */
 FIBER_TEST_WITH(fiber_io, chains_that_wait_for_room_are_not_torn, &few)
 {
-	uint32_t lengths[6] = { 3, 1, 2, 5, 1, 8 };
+	struct nops chains[10] = { { 3, true },	 { 1, true }, { 2, false }, { 5, true },
+				   { 1, false }, { 8, true }, { 2, true },  { 7, true },
+				   { 8, false }, { 3, true } };
 	fiber_handle blocks[14];
 	int i;
 
 	open_pipe();
 	for (i = 0; i < 14; i++)
 		blocks[i] = spawn(block, NULL);
-	for (i = 0; i < 6; i++)
-		spawn(chain_of, &lengths[i]);
+	for (i = 0; i < 10; i++)
+		spawn(chain_of, &chains[i]);
 	spawn(come_late, NULL);
 	spawn(cancel_all, blocks);
 	run_fibers();
-	ASSERT_HAPPENED("312518l");
+	ASSERT_HAPPENED("3125182783l");
 	for (i = 0; i < 14; i++)
 		cr_assert_eq(value_of(blocks[i]), -ECANCELED);
 	close_pipe();
@@ -379,14 +397,14 @@ FIBER_TEST_WITH(fiber_io, a_chain_longer_than_the_ring_is_refused, &few)
 /* Cancelled while it waits for room, it has done nothing. */
 FIBER_TEST_WITH(fiber_io, who_waits_for_room_can_be_cancelled, &few)
 {
-	uint32_t length = 8;
+	struct nops nops = { 8, false };
 	fiber_handle blocks[14], waits;
 	int i;
 
 	open_pipe();
 	for (i = 0; i < 14; i++)
 		blocks[i] = spawn(block, NULL);
-	waits = spawn(chain_of, &length);
+	waits = spawn(chain_of, &nops);
 	spawn(cancel_after_a_while, &waits); /* its sleep waits for room, too */
 	spawn(cancel_all, blocks);
 	run_fibers();
@@ -533,33 +551,62 @@ FIBER_TEST(fiber_io, an_echo_of_one_connection_needs_two_enters)
 	cr_assert_leq(enters, 2 * ROUNDS + 8, "%llu enters", (unsigned long long)enters);
 }
 
+/* The first fits into a pipe of 64 KiB with a part of the second. */
+static const size_t linked[3] = { 40000, 100000, 160000 };
+
+/* Which of them a byte belongs to. */
+static char linked_byte(int64_t at)
+{
+	return at < 40000 ? 'a' : at < 140000 ? 'b' : 'c';
+}
+
 static intptr_t write_linked(void *argument)
 {
-	static char bytes[3][100000];
+	static char bytes[3][160000];
 	struct iovec iov[3];
 	int i;
 
 	(void)argument;
 	for (i = 0; i < 3; i++) {
-		memset(bytes[i], 'a' + i, sizeof(bytes[i]));
+		memset(bytes[i], 'a' + i, linked[i]);
 		iov[i].iov_base = bytes[i];
-		iov[i].iov_len = sizeof(bytes[i]);
+		iov[i].iov_len = linked[i];
 	}
 	cr_assert_eq(fiber_write_linked(oring_file_fd(ends[1]), iov, 3, FIBER_HERE), 300000);
 	return fiber_close(oring_file_fd(ends[1]));
 }
 
-static intptr_t read_all(void *argument)
+/* Before 6.4 a worker thread writes into pipes, and waits until all is written. */
+static bool short_writes;
+
+static bool pipes_know_nowait(void)
 {
+	char byte = 'x';
+	struct iovec iov = { &byte, 1 };
+
+	if (pwritev2(ends[1], &iov, 1, -1, RWF_NOWAIT) != 1)
+		return false;
+	cr_assert_eq(read(ends[0], &byte, 1), 1);
+	return true;
+}
+
+static intptr_t read_all(void *writes)
+{
+	struct fiber_runtime *runtime = fiber_runtime_current();
+	const struct fiber *writer = &runtime->fibers[(uint32_t)((fiber_handle *)writes)->bits - 1];
 	char buf[7000];
 	int64_t total = 0;
-	int n, i;
+	int n, i, there = 0;
 
-	(void)argument;
+	/* It is at its second chain, whose head is the rest of the second write: that was short. */
+	while (short_writes && writer->operation < 2)
+		cr_assert_eq(fiber_sleep(MS), 0);
+	cr_assert_eq(ioctl(ends[0], FIONREAD, &there), 0);
+	cr_assert(!short_writes || (there > 40000 && there < 140000), "%d bytes", there);
 	while ((n = fiber_read(oring_file_fd(ends[0]), buf, sizeof(buf), FIBER_HERE,
 			       FIBER_FOREVER)) > 0) {
 		for (i = 0; i < n; i++)
-			cr_assert_eq(buf[i], 'a' + (total + i) / 100000, "byte %lld",
+			cr_assert_eq(buf[i], linked_byte(total + i), "byte %lld",
 				     (long long)total + i);
 		total += n;
 	}
@@ -567,14 +614,15 @@ static intptr_t read_all(void *argument)
 	return n;
 }
 
-/* A pipe holds 64 KiB: none of the three goes in one piece. */
 FIBER_TEST(fiber_io, linked_writes_go_on_where_a_short_one_stopped)
 {
+	fiber_handle writes;
+
 	open_pipe();
-	cr_assert_eq(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
-	cr_assert_eq(fcntl(ends[1], F_SETFL, 0), 0);
-	spawn(write_linked, NULL);
-	spawn(read_all, NULL);
+	cr_assert_eq(fcntl(ends[1], F_SETPIPE_SZ, 65536), 65536);
+	short_writes = pipes_know_nowait();
+	writes = spawn(write_linked, NULL);
+	spawn(read_all, &writes);
 	run_fibers();
 	close(ends[0]);
 }
@@ -704,12 +752,51 @@ static const struct fiber_config two_slots = { .slots = 2 };
 
 FIBER_TEST_WITH(fiber_io, a_full_table_falls_back_to_descriptors_and_no_slot_leaks, &two_slots)
 {
-	int count = 3000;
+	int count = 10002; /* by threes */
 
 	open_listener();
 	spawn(accept_often, &count);
 	spawn(connect_often, &count);
 	run_fibers();
+	close(listener);
+}
+
+static intptr_t accept_without_a_descriptor(void *argument)
+{
+	struct rlimit before, none_left;
+	oring_file file;
+	int next = dup(listener), ret;
+
+	(void)argument;
+	cr_assert_geq(next, 0);
+	close(next);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none_left = before;
+	none_left.rlim_cur = (rlim_t)next;
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none_left), 0);
+	ret = fiber_accept_file(oring_file_fd(listener), &file, 20000 * MS);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	cr_assert_eq(ret, -ENFILE, "%d", ret);
+	ret = fiber_accept_file(oring_file_fd(listener), &file, 20000 * MS);
+	cr_assert_eq(ret, 0, "%d", ret);
+	cr_assert_eq(fiber_send(file, "x", 1, 0, FIBER_FOREVER), 1);
+	return fiber_close(file);
+}
+
+/* The connection waits until there is a descriptor again. */
+FIBER_TEST_WITH(fiber_io, an_accept_that_finds_no_descriptor_says_so, &two_slots)
+{
+	char byte = 0;
+	int sock;
+
+	open_listener();
+	sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cr_assert_eq(connect(sock, (struct sockaddr *)&listens_at, sizeof(listens_at)), 0);
+	spawn(accept_without_a_descriptor, NULL);
+	run_fibers();
+	cr_assert_eq(recv(sock, &byte, 1, 0), 1);
+	cr_assert_eq(byte, 'x');
+	close(sock);
 	close(listener);
 }
 
@@ -1185,6 +1272,45 @@ FIBER_TEST(fiber_io, files)
 	spawn(use_files, &folder);
 	run_fibers();
 	close(folder);
+	cr_assert_eq(rmdir(path), 0, "something is left in it");
+}
+
+static intptr_t use_files_here(void *argument)
+{
+	char target[8] = "";
+	struct statx stat;
+	int fd;
+
+	(void)argument;
+	cr_assert_eq(fiber_symlinkat("a", AT_FDCWD, "b", FIBER_FOREVER), 0);
+	cr_assert_eq(readlink("b", target, sizeof(target) - 1), 1);
+	cr_assert_str_eq(target, "a");
+	fd = fiber_openat(AT_FDCWD, "b", O_WRONLY | O_CREAT | O_CLOEXEC, 0600, FIBER_FOREVER);
+	cr_assert_geq(fd, 0, "%d", fd);
+	cr_assert_eq(fiber_close(oring_file_fd(fd)), 0);
+	cr_assert_eq(fiber_linkat(AT_FDCWD, "a", AT_FDCWD, "c", 0, FIBER_FOREVER), 0);
+	cr_assert_eq(fiber_statx(AT_FDCWD, "c", 0, STATX_NLINK, &stat, FIBER_FOREVER), 0);
+	cr_assert_eq(stat.stx_nlink, 2, "a and c are one file");
+	cr_assert_eq(fiber_renameat(AT_FDCWD, "c", AT_FDCWD, "d", 0, FIBER_FOREVER), 0);
+	cr_assert_eq(fiber_unlinkat(AT_FDCWD, "a", 0, FIBER_FOREVER), 0);
+	cr_assert_eq(fiber_unlinkat(AT_FDCWD, "b", 0, FIBER_FOREVER), 0);
+	cr_assert_eq(fiber_unlinkat(AT_FDCWD, "d", 0, FIBER_FOREVER), 0);
+	cr_assert_eq(fiber_mkdirat(AT_FDCWD, "e", 0700, FIBER_FOREVER), 0);
+	cr_assert_eq(fiber_unlinkat(AT_FDCWD, "e", AT_REMOVEDIR, FIBER_FOREVER), 0);
+	return 0;
+}
+
+FIBER_TEST(fiber_io, files_of_the_working_directory)
+{
+	char path[] = "/tmp/oring-fiber-XXXXXX";
+	int before = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	cr_assert_not_null(mkdtemp(path));
+	cr_assert_eq(chdir(path), 0);
+	spawn(use_files_here, NULL);
+	run_fibers();
+	cr_assert_eq(fchdir(before), 0);
+	close(before);
 	cr_assert_eq(rmdir(path), 0, "something is left in it");
 }
 
