@@ -331,11 +331,18 @@ FIBER_TEST(fiber, those_that_yield_alternate_in_the_order_of_their_making)
 	ASSERT_HAPPENED("abcabcabc");
 }
 
+/* Of each of two fibers; ucontext makes system calls of its own, and is slow. */
+#ifdef FIBER_UCONTEXT
+#define YIELDS 100000
+#else
+#define YIELDS 500000
+#endif
+
 static intptr_t yield_often(void *argument)
 {
 	int i;
 
-	for (i = 0; i < 500000; i++)
+	for (i = 0; i < YIELDS; i++)
 		fiber_yield();
 	(void)argument;
 	return 0;
