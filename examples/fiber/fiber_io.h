@@ -55,7 +55,12 @@ int64_t fiber_send_all(oring_file sock, const void *buf, size_t length, int64_t 
  */
 int64_t fiber_write_linked(oring_file file, const struct iovec *iov, uint32_t n, uint64_t offset);
 
-/** fiber_splice - move bytes between two files, of which one is a pipe, without copying. */
+/**
+ * fiber_splice - move bytes between two files, of which one is a pipe, without copying
+ *
+ * A limit holds for waiting until both are ready; a splice into a socket that has room for some of the
+ * bytes may outlast it.
+ */
 int fiber_splice(oring_file in, int64_t in_offset, oring_file out, int64_t out_offset,
 		 size_t length, unsigned int flags, int64_t limit);
 
@@ -78,6 +83,12 @@ int fiber_cancel_file(oring_file file);
 
 /* ---- files ---- */
 
+/**
+ * fiber_openat - Return: a descriptor
+ *
+ * An open that waits in a worker thread (of a fifo that nobody else has open, with O_CREAT) may outlast
+ * its limit, as recent kernels start that later; fiber_cancel() ends it.
+ */
 int fiber_openat(int folder, const char *path, int flags, mode_t mode, int64_t limit);
 
 /** fiber_close - a descriptor or a slot. Not interrupted by cancels. */

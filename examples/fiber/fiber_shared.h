@@ -22,7 +22,13 @@ struct fiber_shared_mutex {
 /** fiber_shared_mutex_lock - Return: 0; -ETIME; -ECANCELED. Knows no owner: locked twice it waits for itself. */
 int fiber_shared_mutex_lock(struct fiber_shared_mutex *mutex, int64_t limit);
 
-/** fiber_shared_mutex_unlock - wakes one that waits; it has no claim on the lock. */
+/**
+ * fiber_shared_mutex_unlock - wakes one that waits; it has no claim on the lock
+ *
+ * Whoever comes first has it, and the one that was woken may have to wait again: so a hand-over between
+ * two threads can take more than a wait and a wake, and there is no bound (seen: one to three futex
+ * operations of each thread, where both hold it most of the time).
+ */
 void fiber_shared_mutex_unlock(struct fiber_shared_mutex *mutex);
 
 struct fiber_shared_semaphore {

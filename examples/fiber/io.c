@@ -4,6 +4,8 @@
 #include "fiber_io.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -60,12 +62,6 @@ int fiber_sendmsg(oring_file sock, const struct msghdr *message, int flags, int6
 {
 	OPERATE(limit,
 		oring_prep_sendmsg(sqe, sock, message, (unsigned int)(flags | MSG_NOSIGNAL)));
-}
-
-int fiber_splice(oring_file in, int64_t in_offset, oring_file out, int64_t out_offset,
-		 size_t length, unsigned int flags, int64_t limit)
-{
-	OPERATE(limit, oring_prep_splice(sqe, in, in_offset, out, out_offset, length, flags));
 }
 
 int fiber_accept(oring_file sock, struct sockaddr *address, socklen_t *length, int64_t limit)
@@ -150,6 +146,37 @@ int fiber_close(oring_file file)
 static int64_t left_of(int64_t limit, int64_t begin)
 {
 	return limit == FIBER_FOREVER ? limit : limit - (fiber_now() - begin);
+}
+
+static int splice_now(oring_file in, int64_t in_offset, oring_file out, int64_t out_offset,
+		      size_t length, unsigned int flags)
+{
+	OPERATE(FIBER_FOREVER,
+		oring_prep_splice(sqe, in, in_offset, out, out_offset, length, flags));
+}
+
+/*
+ * A worker thread does it, and sleeps in it where recent kernels have not even started the limit:
+ * so what has one waits for both ends before, and the splice itself does not wait for pipes.
+ */
+int fiber_splice(oring_file in, int64_t in_offset, oring_file out, int64_t out_offset,
+		 size_t length, unsigned int flags, int64_t limit)
+{
+	int64_t begin = fiber_now();
+	int ret;
+
+	if (limit == FIBER_FOREVER)
+		return splice_now(in, in_offset, out, out_offset, length, flags);
+	do {
+		ret = fiber_poll(in, POLLIN, left_of(limit, begin));
+		if (ret >= 0)
+			ret = fiber_poll(out, POLLOUT, left_of(limit, begin));
+		if (ret < 0)
+			return ret;
+		ret = splice_now(in, in_offset, out, out_offset, length, flags | SPLICE_F_NONBLOCK);
+		/* Somebody else was faster. */
+	} while (ret == -EAGAIN && (flags & SPLICE_F_NONBLOCK) == 0 && left_of(limit, begin) > 0);
+	return ret == -EAGAIN && (flags & SPLICE_F_NONBLOCK) == 0 ? -ETIME : ret;
 }
 
 static int64_t all(oring_file file, const char *bytes, size_t length, uint64_t offset, bool sends,

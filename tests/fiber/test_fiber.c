@@ -4,6 +4,7 @@
 
 #include <fenv.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -13,6 +14,7 @@
 #else
 #define UNDER_ASAN false
 #endif
+#define NOT_ASAN __attribute__((no_sanitize("address")))
 
 /* ---- runtimes ---- */
 
@@ -242,6 +244,71 @@ Test(fiber, without_io_uring_init_says_so)
 	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", status);
 }
 
+/* ---- the CPU of a run ---- */
+
+/* The last one that this thread may use. */
+static uint32_t a_cpu(cpu_set_t *allowed)
+{
+	uint32_t cpu = CPU_SETSIZE - 1;
+
+	cr_assert_eq(sched_getaffinity(0, sizeof(*allowed), allowed), 0);
+	while (cpu > 0 && !CPU_ISSET(cpu, allowed))
+		cpu--;
+	return cpu;
+}
+
+static intptr_t look_at_cpu(void *argument)
+{
+	(void)argument;
+	return sched_getcpu();
+}
+
+Test(fiber, a_run_is_pinned_to_its_cpu)
+{
+	struct fiber_config config;
+	cpu_set_t allowed, now;
+	fiber_handle fiber;
+	intptr_t cpu = -1;
+
+	memset(&config, 0, sizeof(config));
+	config.pin = true;
+	config.cpu = a_cpu(&allowed);
+	begin_fibers(&config);
+	fiber = spawn(look_at_cpu, NULL);
+	run_fibers();
+	cr_assert_eq(fiber_await(fiber, &cpu), 0);
+	cr_assert_eq(sched_getaffinity(0, sizeof(now), &now), 0);
+	cr_assert_eq(sched_setaffinity(0, sizeof(allowed), &allowed), 0);
+	cr_assert_eq(cpu, config.cpu, "on %d", (int)cpu);
+	cr_assert_eq(CPU_COUNT(&now), 1);
+	cr_assert(CPU_ISSET(config.cpu, &now));
+	end_fibers();
+}
+
+Test(fiber, a_cpu_that_there_is_not_is_refused)
+{
+	struct fiber_config config;
+	struct fiber_runtime runtime;
+	cpu_set_t allowed, now;
+
+	memset(&config, 0, sizeof(config));
+	config.pin = true;
+	config.cpu = CPU_SETSIZE;
+	cr_assert_eq(fiber_runtime_init(&runtime, &config), -EINVAL, "no set has that");
+	config.cpu = CPU_SETSIZE - 1;
+	if (a_cpu(&allowed) == config.cpu)
+		cr_skip_test("a machine with all the processors that there can be");
+	begin_fibers(&config);
+	spawn(look_at_cpu, NULL);
+	cr_assert_eq(fiber_run(), -EINVAL);
+	cr_assert_eq(fiber_live(fiber_runtime_current()), 1, "it has not begun");
+	cr_assert_eq(sched_getaffinity(0, sizeof(now), &now), 0);
+	cr_assert(CPU_EQUAL(&now, &allowed));
+	fiber_runtime_current()->config.pin = false;
+	run_fibers();
+	end_fibers();
+}
+
 /* ---- spawn, await, yield ---- */
 
 static intptr_t letter_then_yield(void *letter)
@@ -264,11 +331,18 @@ FIBER_TEST(fiber, those_that_yield_alternate_in_the_order_of_their_making)
 	ASSERT_HAPPENED("abcabcabc");
 }
 
+/* Of each of two fibers; ucontext makes system calls of its own, and is slow. */
+#ifdef FIBER_UCONTEXT
+#define YIELDS 100000
+#else
+#define YIELDS 500000
+#endif
+
 static intptr_t yield_often(void *argument)
 {
 	int i;
 
-	for (i = 0; i < 100000; i++)
+	for (i = 0; i < YIELDS; i++)
 		fiber_yield();
 	(void)argument;
 	return 0;
@@ -296,6 +370,7 @@ FIBER_TEST(fiber, yields_do_not_enter_the_kernel_while_something_is_in_flight)
 	cr_assert_eq(listen(sock, 1), 0);
 	accepts = spawn(accept_until_cancelled, &sock);
 	spawn(yield_then_cancel, &accepts);
+	spawn(yield_often, NULL);
 	run_fibers();
 	cr_assert_leq(fiber_runtime_current()->enters, 8, "%llu enters",
 		      (unsigned long long)fiber_runtime_current()->enters);
@@ -686,18 +761,45 @@ static intptr_t overrun(void *argument)
 	return frame[0];
 }
 
+#define STACK 65536
+
+/* Byte by byte: AddressSanitizer does not like to see another fiber's stack. */
+NOT_ASAN static void keep_bytes(volatile char *to, const volatile char *from)
+{
+	size_t i;
+
+	for (i = 0; i < STACK; i++)
+		to[i] = from[i];
+}
+
+NOT_ASAN static bool same_bytes(const volatile char *one, const volatile char *other)
+{
+	size_t i;
+
+	for (i = 0; i < STACK; i++)
+		if (one[i] != other[i])
+			return false;
+	return true;
+}
+
 static void *guard_begin, *guard_end;
+static char neighbour[STACK]; /* what was on its stack */
 
 static void on_fault(int number, siginfo_t *info, void *context)
 {
 	(void)number;
 	(void)context;
-	_exit(info->si_addr >= guard_begin && info->si_addr < guard_end ? 0 : 2);
+	if (info->si_addr < guard_begin || info->si_addr >= guard_end)
+		_exit(2);
+	/* Below the guard page is the end of the neighbour's stack. */
+	_exit(same_bytes((char *)guard_begin - STACK, neighbour) ? 0 : 3);
 }
 
+/* The neighbour has yielded, and has no other turn. */
 static intptr_t overrun_soon(void *argument)
 {
 	fiber_yield();
+	keep_bytes(neighbour, (char *)guard_begin - STACK);
 	return overrun(argument);
 }
 
@@ -712,15 +814,19 @@ Test(fiber, a_stack_overrun_faults_at_the_guard_page)
 					    .sa_flags = SA_SIGINFO | SA_ONSTACK };
 		static char other[65536];
 		stack_t stack = { .ss_sp = other, .ss_size = sizeof(other) };
-		fiber_handle fiber;
+		fiber_handle fiber, other_fiber;
 
 		begin_fibers(NULL);
 		sigaltstack(&stack, NULL);
 		sigaction(SIGSEGV, &action, NULL);
-		spawn(yield_and_tell, NULL);
+		other_fiber = spawn(yield_and_tell, NULL);
 		fiber = spawn(overrun_soon, "");
 		guard_end = fiber_runtime_current()->fibers[(uint32_t)fiber.bits - 1].stack;
-		guard_begin = (char *)guard_end - 4096;
+		guard_begin = (char *)guard_end - sysconf(_SC_PAGESIZE);
+		if ((char *)fiber_runtime_current()->fibers[(uint32_t)other_fiber.bits - 1].stack +
+			    STACK !=
+		    guard_begin)
+			_exit(4); /* not neighbours */
 		fiber_run();
 		_exit(1);
 	}

@@ -6,6 +6,10 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 /* ---- reading and writing ---- */
@@ -131,6 +135,7 @@ FIBER_TEST(fiber_io, a_connect_into_a_black_hole_ends_at_its_limit)
 	run_fibers();
 	cr_assert_eq(to.result, -ETIME, "%s", strerror(-to.result));
 	cr_assert_geq(to.took, 50 * MS);
+	cr_assert_lt(to.took, 10000 * MS, "long after the limit");
 	cr_assert_eq(oring_cq_ready(&fiber_runtime_current()->ring), 0);
 	for (i = 0; i < 8; i++)
 		close(fill[i]);
@@ -269,22 +274,35 @@ static intptr_t block(void *argument)
 	return fiber_read(oring_file_fd(ends[0]), &byte, 1, FIBER_HERE, FIBER_FOREVER);
 }
 
-/* A chain of as many NOPs as it is told; all in order, none cancelled. */
-static intptr_t chain_of(void *count)
+struct nops {
+	uint32_t n;
+	bool fails; /* its head does */
+};
+
+/* A chain. Its head fails: then none of the others is done. Torn off, they would be. */
+static intptr_t chain_of(void *argument)
 {
-	uint32_t n = *(uint32_t *)count, i;
+	const struct nops *nops = argument;
+	uint32_t n = nops->n, i;
 	int32_t results[8];
 	int ret = fiber_chain(n, results);
+	char byte;
 
 	if (ret < 0)
 		return ret;
 	note((char)('0' + n)); /* it has its places */
 	for (i = 0; i < n; i++)
-		oring_prep_nop_result(fiber_chain_next(), (int32_t)i);
+		if (i == 0 && nops->fails)
+			oring_prep_read(fiber_chain_next(), oring_file_fd(-1), &byte, 1, 0);
+		else
+			oring_prep_nop_result(fiber_chain_next(), (int32_t)i);
 	cr_assert_null(fiber_chain_next());
 	cr_assert_eq(fiber_chain_wait(), (int)n);
-	for (i = 0; i < n; i++)
-		cr_assert_eq(results[i], (int32_t)i, "entry %u: %d", i, results[i]);
+	for (i = 0; i < n; i++) {
+		int32_t wanted = !nops->fails ? (int32_t)i : i == 0 ? -EBADF : -ECANCELED;
+
+		cr_assert_eq(results[i], wanted, "entry %u of %u: %d", i, n, results[i]);
+	}
 	return 0;
 }
 
@@ -319,19 +337,21 @@ static const struct fiber_config few = { .ring_entries = 8 };
 /* The queues are full of reads that block; as these are cancelled, who waited longest comes first. */
 FIBER_TEST_WITH(fiber_io, chains_that_wait_for_room_are_not_torn, &few)
 {
-	uint32_t lengths[6] = { 3, 1, 2, 5, 1, 8 };
+	struct nops chains[10] = { { 3, true },	 { 1, true }, { 2, false }, { 5, true },
+				   { 1, false }, { 8, true }, { 2, true },  { 7, true },
+				   { 8, false }, { 3, true } };
 	fiber_handle blocks[14];
 	int i;
 
 	open_pipe();
 	for (i = 0; i < 14; i++)
 		blocks[i] = spawn(block, NULL);
-	for (i = 0; i < 6; i++)
-		spawn(chain_of, &lengths[i]);
+	for (i = 0; i < 10; i++)
+		spawn(chain_of, &chains[i]);
 	spawn(come_late, NULL);
 	spawn(cancel_all, blocks);
 	run_fibers();
-	ASSERT_HAPPENED("312518l");
+	ASSERT_HAPPENED("3125182783l");
 	for (i = 0; i < 14; i++)
 		cr_assert_eq(value_of(blocks[i]), -ECANCELED);
 	close_pipe();
@@ -377,14 +397,14 @@ FIBER_TEST_WITH(fiber_io, a_chain_longer_than_the_ring_is_refused, &few)
 /* Cancelled while it waits for room, it has done nothing. */
 FIBER_TEST_WITH(fiber_io, who_waits_for_room_can_be_cancelled, &few)
 {
-	uint32_t length = 8;
+	struct nops nops = { 8, false };
 	fiber_handle blocks[14], waits;
 	int i;
 
 	open_pipe();
 	for (i = 0; i < 14; i++)
 		blocks[i] = spawn(block, NULL);
-	waits = spawn(chain_of, &length);
+	waits = spawn(chain_of, &nops);
 	spawn(cancel_after_a_while, &waits); /* its sleep waits for room, too */
 	spawn(cancel_all, blocks);
 	run_fibers();
@@ -440,33 +460,153 @@ FIBER_TEST(fiber_io, one_fiber_alone_enters_once_for_a_chain)
 	close(pair[1]);
 }
 
+/* ---- enters for an echo ---- */
+
+#define MESSAGE	    64
+#define CONNECTIONS 64
+#define ROUNDS	    200
+
+static uint32_t echoed;
+
+static intptr_t echo(void *sock)
+{
+	oring_file file = oring_file_fd(*(int *)sock);
+	char text[MESSAGE];
+	int n;
+
+	while ((n = fiber_recv(file, text, sizeof(text), MSG_WAITALL, FIBER_FOREVER)) > 0)
+		cr_assert_eq(fiber_send_all(file, text, (size_t)n, FIBER_FOREVER), n);
+	cr_assert_eq(n, 0, "%d", n);
+	return fiber_close(file);
+}
+
+static intptr_t ask_for_echo(void *sock)
+{
+	oring_file file = oring_file_fd(*(int *)sock);
+	char text[MESSAGE], back[MESSAGE];
+	int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		memset(text, *(int *)sock + i, sizeof(text));
+		cr_assert_eq(fiber_send_all(file, text, MESSAGE, FIBER_FOREVER), MESSAGE);
+		cr_assert_eq(fiber_recv(file, back, MESSAGE, MSG_WAITALL, FIBER_FOREVER), MESSAGE);
+		cr_assert_arr_eq(back, text, MESSAGE);
+		echoed++;
+	}
+	return fiber_close(file);
+}
+
+static const struct fiber_config two_for_each = { .fibers = 2 * CONNECTIONS };
+
+/* Both ends in one runtime: so the count does not depend on who is faster. It is of both. */
+FIBER_TEST_WITH(fiber_io, an_echo_of_many_connections_needs_less_than_half_an_enter, &two_for_each)
+{
+	uint64_t before = fiber_runtime_current()->enters, enters;
+	static int pairs[CONNECTIONS][2];
+	int i;
+
+	for (i = 0; i < CONNECTIONS; i++) {
+		cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pairs[i]), 0);
+		spawn(echo, &pairs[i][0]);
+		spawn(ask_for_echo, &pairs[i][1]);
+	}
+	run_fibers();
+	enters = fiber_runtime_current()->enters - before;
+	cr_assert_eq(echoed, CONNECTIONS * ROUNDS);
+	cr_assert_lt(2 * enters, echoed, "%llu enters for %u messages", (unsigned long long)enters,
+		     echoed);
+}
+
+static void *ask_from_a_thread(void *sock)
+{
+	char text[MESSAGE], back[MESSAGE];
+	int fd = *(int *)sock, i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		memset(text, i, sizeof(text));
+		if (send(fd, text, MESSAGE, MSG_NOSIGNAL) != MESSAGE ||
+		    recv(fd, back, MESSAGE, MSG_WAITALL) != MESSAGE ||
+		    memcmp(back, text, MESSAGE) != 0)
+			break;
+		echoed++;
+	}
+	close(fd);
+	return NULL;
+}
+
+/* One fiber alone: an enter for its receive, one for its send. */
+FIBER_TEST(fiber_io, an_echo_of_one_connection_needs_two_enters)
+{
+	uint64_t before = fiber_runtime_current()->enters, enters;
+	pthread_t thread;
+	int pair[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	cr_assert_eq(pthread_create(&thread, NULL, ask_from_a_thread, &pair[1]), 0);
+	spawn(echo, &pair[0]);
+	run_fibers();
+	pthread_join(thread, NULL);
+	enters = fiber_runtime_current()->enters - before;
+	cr_assert_eq(echoed, ROUNDS);
+	cr_assert_leq(enters, 2 * ROUNDS + 8, "%llu enters", (unsigned long long)enters);
+}
+
+/* The first fits into a pipe of 64 KiB with a part of the second. */
+static const size_t linked[3] = { 40000, 100000, 160000 };
+
+/* Which of them a byte belongs to. */
+static char linked_byte(int64_t at)
+{
+	return at < 40000 ? 'a' : at < 140000 ? 'b' : 'c';
+}
+
 static intptr_t write_linked(void *argument)
 {
-	static char bytes[3][100000];
+	static char bytes[3][160000];
 	struct iovec iov[3];
 	int i;
 
 	(void)argument;
 	for (i = 0; i < 3; i++) {
-		memset(bytes[i], 'a' + i, sizeof(bytes[i]));
+		memset(bytes[i], 'a' + i, linked[i]);
 		iov[i].iov_base = bytes[i];
-		iov[i].iov_len = sizeof(bytes[i]);
+		iov[i].iov_len = linked[i];
 	}
 	cr_assert_eq(fiber_write_linked(oring_file_fd(ends[1]), iov, 3, FIBER_HERE), 300000);
 	return fiber_close(oring_file_fd(ends[1]));
 }
 
-static intptr_t read_all(void *argument)
+/* Before 6.4 a worker thread writes into pipes, and waits until all is written. */
+static bool short_writes;
+
+static bool pipes_know_nowait(void)
 {
+	char byte = 'x';
+	struct iovec iov = { &byte, 1 };
+
+	if (pwritev2(ends[1], &iov, 1, -1, RWF_NOWAIT) != 1)
+		return false;
+	cr_assert_eq(read(ends[0], &byte, 1), 1);
+	return true;
+}
+
+static intptr_t read_all(void *writes)
+{
+	struct fiber_runtime *runtime = fiber_runtime_current();
+	const struct fiber *writer = &runtime->fibers[(uint32_t)((fiber_handle *)writes)->bits - 1];
 	char buf[7000];
 	int64_t total = 0;
-	int n, i;
+	int n, i, there = 0;
 
-	(void)argument;
+	/* It is at its second chain, whose head is the rest of the second write: that was short. */
+	while (short_writes && writer->operation < 2)
+		cr_assert_eq(fiber_sleep(MS), 0);
+	cr_assert_eq(ioctl(ends[0], FIONREAD, &there), 0);
+	cr_assert(!short_writes || (there > 40000 && there < 140000), "%d bytes", there);
 	while ((n = fiber_read(oring_file_fd(ends[0]), buf, sizeof(buf), FIBER_HERE,
 			       FIBER_FOREVER)) > 0) {
 		for (i = 0; i < n; i++)
-			cr_assert_eq(buf[i], 'a' + (total + i) / 100000, "byte %lld",
+			cr_assert_eq(buf[i], linked_byte(total + i), "byte %lld",
 				     (long long)total + i);
 		total += n;
 	}
@@ -474,14 +614,15 @@ static intptr_t read_all(void *argument)
 	return n;
 }
 
-/* A pipe holds 64 KiB: none of the three goes in one piece. */
 FIBER_TEST(fiber_io, linked_writes_go_on_where_a_short_one_stopped)
 {
+	fiber_handle writes;
+
 	open_pipe();
-	cr_assert_eq(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
-	cr_assert_eq(fcntl(ends[1], F_SETFL, 0), 0);
-	spawn(write_linked, NULL);
-	spawn(read_all, NULL);
+	cr_assert_eq(fcntl(ends[1], F_SETPIPE_SZ, 65536), 65536);
+	short_writes = pipes_know_nowait();
+	writes = spawn(write_linked, NULL);
+	spawn(read_all, &writes);
 	run_fibers();
 	close(ends[0]);
 }
@@ -611,12 +752,51 @@ static const struct fiber_config two_slots = { .slots = 2 };
 
 FIBER_TEST_WITH(fiber_io, a_full_table_falls_back_to_descriptors_and_no_slot_leaks, &two_slots)
 {
-	int count = 3000;
+	int count = 10002; /* by threes */
 
 	open_listener();
 	spawn(accept_often, &count);
 	spawn(connect_often, &count);
 	run_fibers();
+	close(listener);
+}
+
+static intptr_t accept_without_a_descriptor(void *argument)
+{
+	struct rlimit before, none_left;
+	oring_file file;
+	int next = dup(listener), ret;
+
+	(void)argument;
+	cr_assert_geq(next, 0);
+	close(next);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none_left = before;
+	none_left.rlim_cur = (rlim_t)next;
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none_left), 0);
+	ret = fiber_accept_file(oring_file_fd(listener), &file, 20000 * MS);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	cr_assert_eq(ret, -ENFILE, "%d", ret);
+	ret = fiber_accept_file(oring_file_fd(listener), &file, 20000 * MS);
+	cr_assert_eq(ret, 0, "%d", ret);
+	cr_assert_eq(fiber_send(file, "x", 1, 0, FIBER_FOREVER), 1);
+	return fiber_close(file);
+}
+
+/* The connection waits until there is a descriptor again. */
+FIBER_TEST_WITH(fiber_io, an_accept_that_finds_no_descriptor_says_so, &two_slots)
+{
+	char byte = 0;
+	int sock;
+
+	open_listener();
+	sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cr_assert_eq(connect(sock, (struct sockaddr *)&listens_at, sizeof(listens_at)), 0);
+	spawn(accept_without_a_descriptor, NULL);
+	run_fibers();
+	cr_assert_eq(recv(sock, &byte, 1, 0), 1);
+	cr_assert_eq(byte, 'x');
+	close(sock);
 	close(listener);
 }
 
@@ -724,6 +904,328 @@ FIBER_TEST(fiber_io, a_limit_holds_for_all_of_a_long_send)
 	close(pair[1]);
 }
 
+/* ---- the limit of whatever can wait for ever ---- */
+
+/* Nothing to read, no room to write: one row's files, made anew for each. */
+static int full[2], quiet[2], choked[2];
+static pid_t child;
+static char byte_of_mine = 'x';
+
+static int wait_to_accept(int64_t limit)
+{
+	int ret = fiber_accept(oring_file_fd(listener), NULL, NULL, limit);
+
+	return ret < 0 ? ret : fiber_close(oring_file_fd(ret)) + 1;
+}
+
+static int wait_to_accept_file(int64_t limit)
+{
+	oring_file file;
+	int ret = fiber_accept_file(oring_file_fd(listener), &file, limit);
+
+	return ret < 0 ? ret : fiber_close(file) + 1;
+}
+
+static int wait_to_read(int64_t limit)
+{
+	return fiber_read(oring_file_fd(ends[0]), &byte_of_mine, 1, FIBER_HERE, limit);
+}
+
+static int wait_to_readv(int64_t limit)
+{
+	struct iovec iov = { &byte_of_mine, 1 };
+
+	return fiber_readv(oring_file_fd(ends[0]), &iov, 1, FIBER_HERE, limit);
+}
+
+static int wait_to_write(int64_t limit)
+{
+	return fiber_write(oring_file_fd(full[1]), "x", 1, FIBER_HERE, limit);
+}
+
+static int wait_to_write_all(int64_t limit)
+{
+	return (int)fiber_write_all(oring_file_fd(full[1]), "x", 1, FIBER_HERE, limit);
+}
+
+static int wait_to_writev(int64_t limit)
+{
+	struct iovec iov = { &byte_of_mine, 1 };
+
+	return fiber_writev(oring_file_fd(choked[0]), &iov, 1, FIBER_HERE, limit);
+}
+
+static int wait_to_write_a_socket(int64_t limit)
+{
+	return fiber_write(oring_file_fd(choked[0]), "x", 1, FIBER_HERE, limit);
+}
+
+static int wait_to_send(int64_t limit)
+{
+	return fiber_send(oring_file_fd(choked[0]), "x", 1, 0, limit);
+}
+
+static int wait_to_send_all(int64_t limit)
+{
+	return (int)fiber_send_all(oring_file_fd(choked[0]), "x", 1, limit);
+}
+
+static int wait_to_recv(int64_t limit)
+{
+	return fiber_recv(oring_file_fd(quiet[0]), &byte_of_mine, 1, 0, limit);
+}
+
+static int wait_to_sendmsg(int64_t limit)
+{
+	struct iovec iov = { &byte_of_mine, 1 };
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	return fiber_sendmsg(oring_file_fd(choked[0]), &message, 0, limit);
+}
+
+static int wait_to_recvmsg(int64_t limit)
+{
+	struct iovec iov = { &byte_of_mine, 1 };
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	return fiber_recvmsg(oring_file_fd(quiet[0]), &message, 0, limit);
+}
+
+static int wait_to_splice_from(int64_t limit)
+{
+	return fiber_splice(oring_file_fd(ends[0]), -1, oring_file_fd(choked[1]), -1, 1, 0, limit);
+}
+
+static int wait_to_splice_into(int64_t limit)
+{
+	return fiber_splice(oring_file_fd(quiet[0]), -1, oring_file_fd(full[1]), -1, 1, 0, limit);
+}
+
+static int wait_to_poll(int64_t limit)
+{
+	return fiber_poll(oring_file_fd(ends[0]), POLLIN, limit) / POLLIN;
+}
+
+static int wait_for_child(int64_t limit)
+{
+	int ret;
+
+	if (child == 0) {
+		child = fork();
+		if (child == 0)
+			for (;;)
+				pause();
+	}
+	ret = fiber_wait_child(child, WEXITED, NULL, limit);
+	if (ret == child)
+		child = 0;
+	return ret < 0 ? ret : 1;
+}
+
+/* As much as there is room for, or as there is. */
+static void choke(int fd)
+{
+	static const char bytes[4096];
+	int flags = fcntl(fd, F_GETFL);
+
+	cr_assert_eq(fcntl(fd, F_SETFL, flags | O_NONBLOCK), 0);
+	while (write(fd, bytes, sizeof(bytes)) > 0)
+		;
+	while (write(fd, bytes, 1) > 0)
+		;
+	cr_assert_eq(fcntl(fd, F_SETFL, flags), 0);
+}
+
+static void drain(int fd)
+{
+	char bytes[4096];
+	int flags = fcntl(fd, F_GETFL);
+
+	cr_assert_eq(fcntl(fd, F_SETFL, flags | O_NONBLOCK), 0);
+	while (read(fd, bytes, sizeof(bytes)) > 0)
+		;
+	cr_assert_eq(fcntl(fd, F_SETFL, flags), 0);
+}
+
+/* What everyone waits for; the connection that an accept finds. */
+static int let_all_go(void)
+{
+	int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	cr_assert_eq(connect(sock, (struct sockaddr *)&listens_at, sizeof(listens_at)), 0);
+	cr_assert_eq(write(ends[1], "x", 1), 1);
+	cr_assert_eq(write(quiet[1], "x", 1), 1);
+	drain(full[0]);
+	drain(choked[1]);
+	if (child != 0)
+		kill(child, SIGKILL);
+	return sock;
+}
+
+static const struct {
+	const char *name;
+	int (*wait)(int64_t limit); /* 1 when it is done */
+	bool may_lack;		    /* -EINVAL on older kernels */
+} waits[] = {
+	{ "accept", wait_to_accept, false },
+	{ "accept into a slot", wait_to_accept_file, false },
+	{ "read", wait_to_read, false },
+	{ "readv", wait_to_readv, false },
+	{ "write", wait_to_write, false },
+	{ "write into a socket", wait_to_write_a_socket, false },
+	{ "write_all", wait_to_write_all, false },
+	{ "writev", wait_to_writev, false },
+	{ "send", wait_to_send, false },
+	{ "send_all", wait_to_send_all, false },
+	{ "recv", wait_to_recv, false },
+	{ "sendmsg", wait_to_sendmsg, false },
+	{ "recvmsg", wait_to_recvmsg, false },
+	{ "splice from an empty pipe", wait_to_splice_from, false },
+	{ "splice into a full pipe", wait_to_splice_into, false },
+	{ "poll", wait_to_poll, false },
+	{ "wait for a child", wait_for_child, true },
+};
+
+/* Twice in vain; then what it waits for comes, while a limit that is far away is set. */
+static intptr_t wait_with_limits(void *number)
+{
+	const char *name = waits[(intptr_t)number].name;
+	int (*wait)(int64_t limit) = waits[(intptr_t)number].wait;
+	int64_t begin = time_now(), took;
+	int ret = wait(5 * MS), sock;
+
+	took = time_now() - begin;
+	if (ret == -EINVAL && waits[(intptr_t)number].may_lack) {
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+		child = 0;
+		return ret;
+	}
+	cr_assert_eq(ret, -ETIME, "%s: %d", name, ret);
+	cr_assert_geq(took, 5 * MS, "%s ended too early", name);
+	cr_assert_lt(took, 10000 * MS, "%s outlasted its limit", name);
+	ret = wait(0);
+	cr_assert_eq(ret, -ETIME, "%s, limit 0: %d", name, ret);
+	sock = let_all_go();
+	ret = wait(20000 * MS);
+	cr_assert_eq(ret, 1, "%s, when it could be done: %d", name, ret);
+	close(sock);
+	return 0;
+}
+
+FIBER_TEST_WITH(fiber_io, whatever_can_wait_for_ever_ends_at_its_limit, &two_slots)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
+		fiber_handle fiber;
+		intptr_t value;
+
+		open_pipe();
+		open_listener();
+		cr_assert_eq(pipe2(full, O_CLOEXEC), 0);
+		cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, quiet), 0);
+		cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, choked), 0);
+		choke(full[1]);
+		choke(choked[0]);
+		fiber = spawn(wait_with_limits, (void *)i);
+		run_fibers();
+		value = value_of(fiber);
+		cr_assert(value == 0 || waits[i].may_lack, "%s: %d", waits[i].name, (int)value);
+		cr_assert_eq(oring_cq_ready(&fiber_runtime_current()->ring), 0, "%s",
+			     waits[i].name);
+		close_pipe();
+		close(listener);
+		close(full[0]);
+		close(full[1]);
+		close(quiet[0]);
+		close(quiet[1]);
+		close(choked[0]);
+		close(choked[1]);
+	}
+}
+
+/* ---- opens of a fifo ---- */
+
+static char fifo[64];
+static int opened;
+static bool open_has_ended;
+
+static intptr_t open_fifo(void *flags)
+{
+	opened = fiber_openat(AT_FDCWD, fifo, *(int *)flags | O_CLOEXEC, 0600, 5 * MS);
+	open_has_ended = true;
+	return opened;
+}
+
+/* The other end, after a while: whatever waits in the kernel for it goes on. */
+static intptr_t open_other_end(void *argument)
+{
+	int fd, i;
+
+	(void)argument;
+	for (i = 0; i < 10 && !open_has_ended; i++)
+		fiber_sleep(10 * MS);
+	fd = open(fifo, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	while (!open_has_ended)
+		fiber_sleep(MS);
+	return close(fd);
+}
+
+static void try_to_open(int flags)
+{
+	opened = 1;
+	open_has_ended = false;
+	spawn(open_fifo, &flags);
+	spawn(open_other_end, NULL);
+	run_fibers();
+	if (opened >= 0)
+		close(opened);
+}
+
+static void make_fifo(char *folder)
+{
+	cr_assert_not_null(mkdtemp(folder));
+	snprintf(fifo, sizeof(fifo), "%s/fifo", folder);
+	cr_assert_eq(mkfifo(fifo, 0600), 0);
+}
+
+/*
+ * The kernel opens without waiting first: a reader is there at once, and a writer is told that there is
+ * none (older ones ask a worker thread, which the limit interrupts). With O_CREAT a worker waits, and
+ * recent kernels start the limit after that: then it is done, late, and not lost.
+ */
+FIBER_TEST(fiber_io, an_open_of_a_fifo_ends)
+{
+	char folder[] = "/tmp/oring-fiber-XXXXXX";
+
+	make_fifo(folder);
+	try_to_open(O_RDONLY);
+	cr_assert(opened >= 0 || opened == -ETIME, "%d", opened);
+	try_to_open(O_WRONLY);
+	cr_assert(opened == -ENXIO || opened == -ETIME, "%d", opened);
+	try_to_open(O_RDONLY | O_CREAT);
+	cr_assert(opened >= 0 || opened == -ETIME, "%d", opened);
+	unlink(fifo);
+	rmdir(folder);
+}
+
+/* Its limit may not end it, but a cancel does. */
+FIBER_TEST(fiber_io, an_open_that_waits_for_the_other_end_is_cancelled)
+{
+	char folder[] = "/tmp/oring-fiber-XXXXXX";
+	int flags = O_WRONLY | O_CREAT;
+	fiber_handle opens;
+
+	make_fifo(folder);
+	opens = spawn(open_fifo, &flags);
+	spawn(cancel_after_a_while, &opens);
+	run_fibers();
+	cr_assert(opened == -ECANCELED || opened == -ETIME, "%d", opened);
+	unlink(fifo);
+	rmdir(folder);
+}
+
 /* ---- files ---- */
 
 static intptr_t use_files(void *folder)
@@ -770,6 +1272,45 @@ FIBER_TEST(fiber_io, files)
 	spawn(use_files, &folder);
 	run_fibers();
 	close(folder);
+	cr_assert_eq(rmdir(path), 0, "something is left in it");
+}
+
+static intptr_t use_files_here(void *argument)
+{
+	char target[8] = "";
+	struct statx stat;
+	int fd;
+
+	(void)argument;
+	cr_assert_eq(fiber_symlinkat("a", AT_FDCWD, "b", FIBER_FOREVER), 0);
+	cr_assert_eq(readlink("b", target, sizeof(target) - 1), 1);
+	cr_assert_str_eq(target, "a");
+	fd = fiber_openat(AT_FDCWD, "b", O_WRONLY | O_CREAT | O_CLOEXEC, 0600, FIBER_FOREVER);
+	cr_assert_geq(fd, 0, "%d", fd);
+	cr_assert_eq(fiber_close(oring_file_fd(fd)), 0);
+	cr_assert_eq(fiber_linkat(AT_FDCWD, "a", AT_FDCWD, "c", 0, FIBER_FOREVER), 0);
+	cr_assert_eq(fiber_statx(AT_FDCWD, "c", 0, STATX_NLINK, &stat, FIBER_FOREVER), 0);
+	cr_assert_eq(stat.stx_nlink, 2, "a and c are one file");
+	cr_assert_eq(fiber_renameat(AT_FDCWD, "c", AT_FDCWD, "d", 0, FIBER_FOREVER), 0);
+	cr_assert_eq(fiber_unlinkat(AT_FDCWD, "a", 0, FIBER_FOREVER), 0);
+	cr_assert_eq(fiber_unlinkat(AT_FDCWD, "b", 0, FIBER_FOREVER), 0);
+	cr_assert_eq(fiber_unlinkat(AT_FDCWD, "d", 0, FIBER_FOREVER), 0);
+	cr_assert_eq(fiber_mkdirat(AT_FDCWD, "e", 0700, FIBER_FOREVER), 0);
+	cr_assert_eq(fiber_unlinkat(AT_FDCWD, "e", AT_REMOVEDIR, FIBER_FOREVER), 0);
+	return 0;
+}
+
+FIBER_TEST(fiber_io, files_of_the_working_directory)
+{
+	char path[] = "/tmp/oring-fiber-XXXXXX";
+	int before = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	cr_assert_not_null(mkdtemp(path));
+	cr_assert_eq(chdir(path), 0);
+	spawn(use_files_here, NULL);
+	run_fibers();
+	cr_assert_eq(fchdir(before), 0);
+	close(before);
 	cr_assert_eq(rmdir(path), 0, "something is left in it");
 }
 

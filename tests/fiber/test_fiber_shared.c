@@ -2,11 +2,17 @@
 /* Between fibers of two threads: a runtime each, and waits by their rings. */
 #include "fiber_test.h"
 
+#include <dlfcn.h>
+#include <linux/futex.h>
 #include <pthread.h>
+#include <stdarg.h>
+#include <sys/syscall.h>
 
 #include "fiber_shared.h"
 
-#define TIMES 1000000
+#define TIMES  1000000
+#define EVERY  1024
+#define SLEEPS ((TIMES / 2 + EVERY - 1) / EVERY)
 
 static struct fiber_shared_mutex mutex;
 static struct fiber_shared_semaphore semaphore, back;
@@ -19,7 +25,32 @@ struct thread {
 	fiber_function function;
 	intptr_t value;
 	uint64_t enters;
+	uint32_t operations; /* of its fiber: waits and sleeps */
+	uint32_t wakes;
 };
+
+/* This thread's futex(2) calls that wake. */
+static _Thread_local uint32_t wakes;
+
+/* In front of the C library's, for the layer wakes by it. It looks at arguments that may not be there. */
+__attribute__((no_sanitize("address"))) long syscall(long number, ...)
+{
+	void *symbol = dlsym(RTLD_NEXT, "syscall");
+	long (*next)(long number, ...);
+	long argument[6];
+	va_list list;
+	int i;
+
+	va_start(list, number);
+	for (i = 0; i < 6; i++)
+		argument[i] = va_arg(list, long);
+	va_end(list);
+	if (number == SYS_futex && (int)argument[1] == FUTEX_WAKE_PRIVATE)
+		wakes++;
+	memcpy(&next, &symbol, sizeof(next));
+	return next(number, argument[0], argument[1], argument[2], argument[3], argument[4],
+		    argument[5]);
+}
 
 static void *run_thread(void *argument)
 {
@@ -34,6 +65,8 @@ static void *run_thread(void *argument)
 		ret = fiber_runtime_run(&runtime);
 	self->value = ret < 0 ? ret : runtime.fibers[(uint32_t)fiber.bits - 1].value;
 	self->enters = runtime.enters;
+	self->operations = runtime.fibers[(uint32_t)fiber.bits - 1].operation;
+	self->wakes = wakes;
 	fiber_runtime_exit(&runtime);
 	return NULL;
 }
@@ -52,8 +85,12 @@ static intptr_t end(struct thread *thread)
 	return thread->value;
 }
 
+static const void *last_owner; /* these by who has the mutex */
+static uint32_t hand_overs;
+
 static intptr_t increment(void *argument)
 {
+	const struct fiber_runtime *self = fiber_runtime_current();
 	int i, ret;
 
 	(void)argument;
@@ -62,8 +99,10 @@ static intptr_t increment(void *argument)
 		if (ret < 0)
 			return ret;
 		counter++;
+		hand_overs += last_owner != self;
+		last_owner = self;
 		/* So that the other one really has to wait, now and then. */
-		if (i % 1024 == 0)
+		if (i % EVERY == 0)
 			fiber_sleep(10000);
 		fiber_shared_mutex_unlock(&mutex);
 	}
@@ -73,13 +112,24 @@ static intptr_t increment(void *argument)
 Test(fiber_shared, a_mutex_between_two_threads, .timeout = 120)
 {
 	struct thread threads[2];
+	uint32_t waits[2];
 
 	begin(&threads[0], increment);
 	begin(&threads[1], increment);
 	cr_assert_eq(end(&threads[0]), 0);
 	cr_assert_eq(end(&threads[1]), 0);
 	cr_assert_eq(counter, TIMES, "%u", counter);
-	/* A hand-over is a wait and a wake at most: many locks, few enters. */
+	/*
+	 * Futex operations: each wait is ended by a wake of the other one; and a wake is for a wait,
+	 * or because the mutex was taken after a wait for it, which is a hand-over.
+	 */
+	waits[0] = threads[0].operations - SLEEPS;
+	waits[1] = threads[1].operations - SLEEPS;
+	cr_assert_leq(waits[0], threads[1].wakes, "%u, %u", waits[0], threads[1].wakes);
+	cr_assert_leq(waits[1], threads[0].wakes, "%u, %u", waits[1], threads[0].wakes);
+	cr_assert_leq(threads[0].wakes + threads[1].wakes, hand_overs + waits[0] + waits[1],
+		      "%u and %u wakes, %u and %u waits, %u hand-overs", threads[0].wakes,
+		      threads[1].wakes, waits[0], waits[1], hand_overs);
 	cr_assert_lt(threads[0].enters + threads[1].enters, TIMES);
 }
 
