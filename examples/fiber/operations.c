@@ -126,6 +126,15 @@ static void wait_for_all(struct fiber *self)
 	fiber_suspend(self);
 }
 
+/* A cancel by its one name: by this fiber's, or by one of its file; the latter is not known here. */
+static int32_t tell(struct fiber *self, int32_t res)
+{
+	if (!oring_res_is_cancel(res) || (res == -EINTR && !self->cancelled))
+		return res;
+	fiber_take_cancel(self);
+	return -ECANCELED;
+}
+
 int fiber_wait(void)
 {
 	struct fiber *self = fiber_current();
@@ -151,12 +160,7 @@ int fiber_wait(void)
 			break;
 		}
 	}
-	/* By this fiber's cancel, or by one of its file; the latter is not known here. */
-	if (oring_res_is_cancel(res) && (self->cancelled || res != -EINTR)) {
-		fiber_take_cancel(self);
-		res = -ECANCELED;
-	}
-	return res;
+	return tell(self, res);
 }
 
 int fiber_chain(uint32_t n, int32_t *results)
@@ -202,9 +206,8 @@ int fiber_chain_wait(void)
 	oring_chain_end(&self->chain);
 	if (self->parts > 0)
 		wait_for_all(self);
-	for (i = 0; i < self->parts && self->cancelled; i++)
-		if (self->results[i] == -ECANCELED)
-			fiber_take_cancel(self);
+	for (i = 0; i < self->parts; i++)
+		self->results[i] = tell(self, self->results[i]);
 	n = self->parts;
 	self->parts = 0;
 	return (int)n;
