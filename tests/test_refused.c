@@ -146,15 +146,24 @@ static int no_descriptor(void)
 	return 0;
 }
 
+/* What is open below it does not change if nothing was left open. Asks for no memory, unlike a list of all. */
+static int next_descriptor(void)
+{
+	int fd = dup(0);
+
+	close(fd);
+	return fd;
+}
+
 static int no_memory_map(void)
 {
 	struct oring ring;
-	int before = open_descriptors();
+	int before = next_descriptor();
 
 	forbid(__NR_mmap, ENOMEM);
 	EXPECT(oring_init(&ring, 4, NULL) == -ENOMEM);
 	EXPECT(is_closed(&ring));
-	EXPECT(open_descriptors() == before);
+	EXPECT(next_descriptor() == before);
 	return 0;
 }
 
