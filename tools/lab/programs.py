@@ -85,7 +85,7 @@ def sysroot(lab, arch):
 
 def configure(lab, arch, folder):
     """The build folder's options, and the roots under which its libraries are."""
-    options = ["-Dtests=enabled", "--buildtype=debugoptimized"]
+    options = ["-Dtests=enabled", "-Dexamples=true", "--buildtype=debugoptimized"]
     roots = ["/"]
     if arch != debian.architecture():
         root = sysroot(lab, arch)
