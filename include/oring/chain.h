@@ -120,8 +120,9 @@ enum oring_deadline_end {
  *	-ECANCELED     -ETIME, -EALREADY  expired
  *	-ECANCELED     1 or more          expired: a wait for a futex or a child, whose cancel
  *	                                  counts what it found (seen on 6.18)
- *	-EINTR         -ETIME, -EALREADY  expired, while a worker thread was at it
- *	                                  (an open tells it as -512, ERESTARTSYS)
+ *	-EINTR         -ETIME, -EALREADY, expired, while a worker thread was at it
+ *	               -ENOENT            (an open tells it as -512, ERESTARTSYS; 6.1
+ *	                                  interrupts it, and says that it found nothing)
  *	-ECANCELED     anything else      cancelled: by a cancel, by a failure before
  *	                                  it in its chain, or with the ring
  *	anything else  -ECANCELED         done in time
@@ -139,7 +140,7 @@ ORING_INLINE enum oring_deadline_end oring_deadline_end(int32_t res, int32_t tim
 
 	if (!oring_res_is_cancel(res))
 		return ORING_DEADLINE_DONE;
-	if (timed)
+	if (timed || (res != -ORING_ECANCELED && timer_res == -ORING_ENOENT))
 		return ORING_DEADLINE_EXPIRED;
 	return res == -ORING_ECANCELED ? ORING_DEADLINE_CANCELLED : ORING_DEADLINE_DONE;
 }

@@ -3,6 +3,7 @@
 #include "fiber_test.h"
 
 #include <pthread.h>
+#include <sys/ioctl.h>
 
 static int pipes[16][2];
 
@@ -261,7 +262,14 @@ static intptr_t nothing_goes(void *argument)
 
 static intptr_t cancel_soon(void *fiber)
 {
-	fiber_sleep(2 * MS);
+	int i, there = 0;
+
+	/* What is written has filled the pipe: the rest waits. */
+	for (i = 0; i < 5000 && there < 65536; i++) {
+		fiber_sleep(MS);
+		cr_assert_eq(ioctl(pipes[0][0], FIONREAD, &there), 0);
+	}
+	cr_assert_geq(there, 65536);
 	return fiber_cancel(*(fiber_handle *)fiber);
 }
 
