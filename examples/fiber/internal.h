@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * internal.h - what fibers.c, operations.c and runtime.c share
+ * internal.h - what the layer's own files share
  */
 #ifndef FIBER_INTERNAL_H
 #define FIBER_INTERNAL_H

@@ -2,6 +2,7 @@
 /* All of it runs between two points of suspension: nothing needs a lock. */
 #define _GNU_SOURCE
 #include "fiber_sync.h"
+#include "internal.h"
 
 #include <errno.h>
 #include <string.h>
@@ -91,16 +92,9 @@ void fiber_channel_shutdown(struct fiber_channel *channel)
 
 /* ---- the mutex ---- */
 
-static struct fiber *current(void)
-{
-	struct fiber_runtime *runtime = fiber_runtime_current();
-
-	return runtime != NULL ? runtime->current : NULL;
-}
-
 int fiber_mutex_lock(struct fiber_mutex *mutex, int64_t limit)
 {
-	struct fiber *self = current();
+	struct fiber *self = fiber_current();
 
 	if (self == NULL)
 		return -EINVAL;
@@ -114,7 +108,7 @@ int fiber_mutex_lock(struct fiber_mutex *mutex, int64_t limit)
 
 int fiber_mutex_unlock(struct fiber_mutex *mutex)
 {
-	if (mutex->owner == NULL || mutex->owner != current())
+	if (mutex->owner == NULL || mutex->owner != fiber_current())
 		return -EPERM;
 	mutex->owner = mutex->waiting.first;
 	fiber_unpark(&mutex->waiting, 0);

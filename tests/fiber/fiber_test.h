@@ -13,6 +13,12 @@
 
 #define MS INT64_C(1000000)
 
+#if defined(__SANITIZE_ADDRESS__)
+#define UNDER_ASAN true
+#else
+#define UNDER_ASAN false
+#endif
+
 /* A runtime for this thread, or a skip. */
 static inline void begin_fibers(const struct fiber_config *config)
 {

@@ -9,11 +9,6 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define UNDER_ASAN true
-#else
-#define UNDER_ASAN false
-#endif
 #define NOT_ASAN __attribute__((no_sanitize("address")))
 
 /* ---- runtimes ---- */

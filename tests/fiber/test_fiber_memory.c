@@ -12,12 +12,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define UNDER_ASAN true
-#else
-#define UNDER_ASAN false
-#endif
-
 #define ROUNDS 200
 
 /* From here on this thread gets no memory from the kernel. */
